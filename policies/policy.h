@@ -1,0 +1,111 @@
+/// \file Policy: a compiled, immutable privacy policy. It raises a class, permits sites, and states preferences.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <hearth/device.h>
+#include <hearth/mask.h>
+#include <hearth/outcome.h>
+#include <hearth/result.h>
+#include <hearth/time.h>
+
+namespace hearth::policies {
+
+/// Index into Policy::classes(): 0 is the least restrictive, the last the most restrictive.
+using DataClass = std::uint8_t;
+/// Index into Policy::rule_id(); kNoRule where no rule decided.
+using RuleIndex = std::uint16_t;
+inline constexpr RuleIndex kNoRule = 0xffff;
+
+/// What the detectors in privacy/ count. Names in policies: "detected.EMAIL" and so on.
+enum class Detected : std::uint8_t { kEmail, kPhone, kCreditCard, kCount };
+inline constexpr std::size_t kDetectedCount = static_cast<std::size_t>(Detected::kCount);
+std::string_view name_of(Detected type);
+
+/// The inputs of one decision, by reference. What is absent is unknown, and unknown reads as the most restrictive
+/// answer. Threads: a plain value; the strings it points to must outlive the decision.
+struct Facts {
+  std::string_view label;
+  std::string_view model;
+  std::string_view text;
+  bool text_understood = true;  ///< False when a detector failed, gave up, or met bytes that are not UTF-8.
+  bool has_tensors = true;      ///< Inputs that cannot be redacted.
+  std::array<std::uint16_t, kDetectedCount> detected{};
+  std::optional<double> payload_kib;
+  DeviceState device;
+  Consent consent = Consent::kAbsent;
+  std::optional<bool> session_tainted;    ///< Unknown counts as tainted.
+  std::optional<double> cloud_mib_today;  ///< Unknown counts as spent.
+  std::optional<unsigned> utc_hour;
+};
+
+/// What the permit stage knows of a cloud endpoint: `sites[i]` is site i + 1.
+struct EndpointFacts {
+  std::string_view name;
+  std::string_view region;
+};
+
+struct Classified {
+  DataClass data_class = 0;
+  RuleIndex rule = kNoRule;  ///< The first rule, in file order, that raised the class to what it is.
+};
+
+struct Permission {
+  Mask mask;
+  RuleIndex rule = kNoRule;  ///< What took the first cloud site out; a class counts as a rule named "class:<name>".
+};
+
+struct Preference {
+  PlanKind plan = PlanKind::kEdge;
+  float confidence_below = 0;  ///< Cascade: ask the cloud when the local confidence is under this.
+  std::optional<Duration> deadline;
+  RuleIndex rule = kNoRule;
+};
+
+/// What a class may do.
+enum class Egress : std::uint8_t { kNever, kRedacted, kAllow };
+struct ClassRule {
+  std::string name;
+  Egress egress = Egress::kNever;
+  std::vector<std::string> regions;    ///< Empty: any region. Else the endpoint's region must be one of these.
+  std::vector<std::string> endpoints;  ///< Empty: any endpoint. Else its name must be one of these.
+  std::optional<std::chrono::seconds> taints_session_for;
+};
+
+/// Threads: immutable after load; share freely. Evaluation neither allocates nor does I/O nor knows the time.
+class Policy {
+ public:
+  /// Compiles the text of a policy file. `origin` names it in messages. All problems come in one error, a line each.
+  static Result<std::shared_ptr<const Policy>> load(std::string_view json, const std::string& origin);
+  static Result<std::shared_ptr<const Policy>> load_file(const std::string& file);
+  ~Policy();
+
+  /// Label, default class and classify rules. Can only raise. Not understood text, or a label that is not in the
+  /// policy, is the most restrictive class. A rule on an unknown fact counts as matching.
+  Classified classify(const Facts& facts) const;
+  /// Stage 1: the sites that `data_class` may use, given consent, taint, budgets and forbid rules. Deny wins; unknown
+  /// denies.
+  Permission permit(const Facts& facts, DataClass data_class, std::span<const EndpointFacts> endpoints) const;
+  /// Stage 2: the first prefer rule that matches. A rule on an unknown fact does not match. Never sees the mask.
+  Preference prefer(const Facts& facts, DataClass data_class) const;
+
+  std::span<const ClassRule> classes() const;
+  std::string_view rule_id(RuleIndex rule) const;  ///< Empty for kNoRule.
+  const std::string& name() const;
+  const std::string& sha256() const;  ///< Of the file's bytes, lower-case hex.
+  bool needs_text() const;            ///< Some rule reads the text or a detector.
+
+ private:
+  struct Compiled;
+  explicit Policy(std::unique_ptr<const Compiled> compiled);
+  std::unique_ptr<const Compiled> compiled_;
+};
+
+}  // namespace hearth::policies

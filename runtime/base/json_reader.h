@@ -1,0 +1,99 @@
+/// \file JsonReader: checked reading of configuration files. Every problem is found in one pass and named with its
+/// place.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <hearth/result.h>
+
+namespace hearth {
+
+/// A parsed file that remembers on which line each value stands.
+/// Refuses: bad JSON, duplicate keys, nesting deeper than 64, files over `size_max_bytes`.
+class JsonDocument {
+ public:
+  static Result<std::shared_ptr<const JsonDocument>> parse(std::string_view text, const std::string& origin);
+  static Result<std::shared_ptr<const JsonDocument>> read_file(const std::string& file);
+
+  const nlohmann::json& root() const { return root_; }
+  const std::string& origin() const { return origin_; }
+  /// 1-based line of the value at a JSON pointer ("/classes/0/name"); of its nearest known parent when unknown.
+  int line_of(const std::string& pointer) const;
+
+ private:
+  friend class PositionedBuilder;
+  nlohmann::json root_;
+  std::string origin_;
+  std::map<std::string, int> lines_;
+};
+
+/// Collects problems: `origin:line: path: message`.
+class Problems {
+ public:
+  void add(const JsonDocument& document, const std::string& pointer, const std::string& message);
+  bool empty() const { return lines_.empty(); }
+  /// All problems, one per line, as a kInvalidArgument error.
+  Error as_error() const;
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+/// Reads the keys of one JSON object. Values of the wrong type or out of range become problems and leave the target as
+/// it was. finish() reports every key that nobody asked for, with the nearest valid one.
+class JsonReader {
+ public:
+  JsonReader(const JsonDocument& document, const nlohmann::json& value, std::string pointer, Problems& problems);
+
+  bool has(std::string_view key);
+  void require(std::initializer_list<std::string_view> keys);
+
+  void read(std::string_view key, std::string& out);
+  void read(std::string_view key, bool& out);
+  void read(std::string_view key, double& out, double min, double max);
+  void read(std::string_view key, std::uint64_t& out, std::uint64_t min, std::uint64_t max);
+  void read(std::string_view key, std::vector<std::string>& out);
+  /// One of `choices`; the index goes to `out`.
+  void read_choice(std::string_view key, std::size_t& out, std::initializer_list<std::string_view> choices);
+  /// Calls `visit` with a reader for the object at `key`, when there is one.
+  void object(std::string_view key, const std::function<void(JsonReader&)>& visit);
+  /// Calls `visit` for each object of the array at `key`.
+  void objects(std::string_view key, const std::function<void(JsonReader&, std::size_t)>& visit);
+  /// The raw value, marked as read; null when absent.
+  const nlohmann::json* raw(std::string_view key);
+
+  void problem(std::string_view key, const std::string& message);  ///< Empty key: the object itself.
+  std::string pointer_to(std::string_view key) const;
+  const JsonDocument& document() const { return document_; }
+  Problems& problems() { return problems_; }
+  /// Reports the keys nobody read.
+  void finish();
+
+ private:
+  const JsonDocument& document_;
+  const nlohmann::json& value_;
+  std::string pointer_;
+  Problems& problems_;
+  std::vector<std::string> known_;
+};
+
+/// The candidate with the smallest edit distance to `word`, when it is near enough to be meant; empty otherwise.
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+/// A whole file as bytes. kNotFound when missing, kInvalidArgument for a folder, kResourceExhausted over `size_max`.
+Result<std::string> read_whole_file(const std::string& file, std::uint64_t size_max);
+
+/// SHA-256 (FIPS 180-4) of `bytes`, lower-case hex.
+std::string sha256_hex(std::string_view bytes);
+
+}  // namespace hearth

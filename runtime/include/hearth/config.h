@@ -1,0 +1,89 @@
+/// \file Configuration of a runtime: model pairs, endpoints, bounds. Defaults live here and nowhere else.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <hearth/egress_permit.h>
+#include <hearth/result.h>
+#include <hearth/tensor.h>
+#include <hearth/time.h>
+
+namespace hearth {
+
+/// The local half of a pair.
+struct EdgeBinding {
+  std::string file;    ///< TorchScript file; relative paths in a pair file are relative to that file.
+  std::string sha256;  ///< Lower-case hex. Empty: not checked (the outcome still shows what was loaded).
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+};
+
+/// The cloud half of a pair, as an Open Inference Protocol server knows it.
+struct CloudBinding {
+  std::string model;    ///< Empty: this pair has no cloud half and always stays on the edge.
+  std::string version;  ///< Empty: the server's choice.
+  std::string sha256;   ///< Of the file the server is said to serve; shown in outcomes, not verifiable from here.
+  std::vector<TensorSpec>
+      inputs;  ///< Same number, types and element counts as the edge inputs; names and shapes may differ.
+  std::vector<TensorSpec> outputs;  ///< Same number, types and element counts as the edge outputs.
+  std::string text_input;           ///< Name of a BYTES [1] input that takes Request::text. Empty: text never leaves.
+};
+
+/// How `outputs[0]` is to be read when a confidence is computed.
+enum class Scores : std::uint8_t { kLogits, kProbabilities };
+
+/// An edge model and a cloud model under one name. Written by `hearth prepare` as `pair.json`.
+struct ModelPair {
+  std::string name;
+  EdgeBinding edge;
+  CloudBinding cloud;
+  Scores scores = Scores::kLogits;
+  std::vector<std::string> labels;  ///< Answers compare by the label of the largest score in `outputs[0]`.
+};
+
+/// Every bound says what happens when it is reached.
+struct Limits {
+  std::size_t queue_length_max = 256;    ///< Requests waiting for a slot; one more is rejected (kQueueFull).
+  std::size_t edge_slots = 2;            ///< Forward passes at the same time; others wait in the queue.
+  std::size_t cloud_in_flight_max = 64;  ///< Cloud attempts at the same time; beyond it the answer stays local.
+  std::uint64_t payload_kib_max =
+      16 * 1024;                            ///< Input bytes plus text; larger requests are rejected (kInvalidRequest).
+  std::uint64_t reply_kib_max = 16 * 1024;  ///< Larger replies fail the attempt.
+  std::size_t sessions_max = 10'000;  ///< Sessions with taint remembered; beyond it every session counts as tainted.
+  std::size_t connections_per_endpoint_max = 8;  ///< Kept alive; further attempts open and close their own.
+};
+
+/// How the cloud path behaves in time.
+struct CloudTiming {
+  Duration connect_timeout = std::chrono::seconds(1);
+  Duration expected_latency = std::chrono::milliseconds(80);  ///< Prediction before the first measurement.
+  Duration local_reserve =
+      std::chrono::milliseconds(10);  ///< Time before the deadline at which the local answer is given instead.
+  unsigned breaker_failures = 5;      ///< Consecutive failures that open an endpoint's breaker.
+  Duration breaker_backoff = std::chrono::seconds(1);  ///< First pause; doubles with each failed trial.
+  Duration breaker_backoff_max = std::chrono::seconds(30);
+};
+
+struct RuntimeConfig {
+  std::vector<ModelPair> models;
+  std::vector<Endpoint> endpoints;  ///< At most 31. Each serves the cloud half of every pair.
+  std::string policy_file;          ///< Used when `policy_json` is empty.
+  std::string policy_json;          ///< The policy itself.
+  std::string journal_file;         ///< Consent, taint, budgets, egress records. Empty: kept in memory, gone at exit.
+  Duration default_deadline = std::chrono::seconds(1);
+  std::size_t threads = 2;  ///< For everything hearth and LibTorch compute with, in this process.
+  Limits limits;
+  CloudTiming cloud;
+  std::uint64_t seed = 1;
+};
+
+/// Reads a runtime configuration. All problems come in one error, a line each: `file:line: path: what, expected what`.
+Result<RuntimeConfig> load_config(const std::string& file);
+
+/// Reads a pair file as `hearth prepare` writes it. `edge.file` comes back relative to the working directory.
+Result<ModelPair> load_pair(const std::string& file);
+
+}  // namespace hearth
