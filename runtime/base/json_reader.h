@@ -5,9 +5,8 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
-#include <map>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,9 +18,14 @@
 namespace hearth {
 
 /// A parsed file that remembers on which line each value stands.
-/// Refuses: bad JSON, duplicate keys, nesting deeper than 64, files over `size_max_bytes`.
+/// Refuses: bad JSON, duplicate keys, nesting deeper than kDepthMax, more than kValuesMax values, files over
+/// kSizeMaxBytes. Errors read `origin:line:column: what`. Threads: immutable after parse().
 class JsonDocument {
  public:
+  static constexpr std::uint64_t kSizeMaxBytes = 16 * 1024 * 1024;
+  static constexpr std::size_t kDepthMax = 64;
+  static constexpr std::size_t kValuesMax = 1'000'000;
+
   static Result<std::shared_ptr<const JsonDocument>> parse(std::string_view text, const std::string& origin);
   static Result<std::shared_ptr<const JsonDocument>> read_file(const std::string& file);
 
@@ -32,25 +36,34 @@ class JsonDocument {
 
  private:
   friend class PositionedBuilder;
+  /// One value of the file, in the order of the file; the root is its own parent.
+  struct Place {
+    std::uint32_t parent = 0;
+    int line = 1;
+    std::string step;  ///< Key, or index as text.
+  };
   nlohmann::json root_;
   std::string origin_;
-  std::map<std::string, int> lines_;
+  std::vector<Place> places_;
 };
 
-/// Collects problems: `origin:line: path: message`.
+/// Collects problems: `origin:line: path: message`. Keeps the first hundred and counts the rest.
 class Problems {
  public:
   void add(const JsonDocument& document, const std::string& pointer, const std::string& message);
+  void add_line(std::string line);  ///< A problem that has no place in a document.
   bool empty() const { return lines_.empty(); }
   /// All problems, one per line, as a kInvalidArgument error.
   Error as_error() const;
 
  private:
   std::vector<std::string> lines_;
+  std::size_t left_out_ = 0;
 };
 
 /// Reads the keys of one JSON object. Values of the wrong type or out of range become problems and leave the target as
-/// it was. finish() reports every key that nobody asked for, with the nearest valid one.
+/// it was; absent keys do the same without a problem. finish() reports every key that nobody asked for, with the
+/// nearest valid one.
 class JsonReader {
  public:
   JsonReader(const JsonDocument& document, const nlohmann::json& value, std::string pointer, Problems& problems);
@@ -65,9 +78,10 @@ class JsonReader {
   void read(std::string_view key, std::vector<std::string>& out);
   /// One of `choices`; the index goes to `out`.
   void read_choice(std::string_view key, std::size_t& out, std::initializer_list<std::string_view> choices);
-  /// Calls `visit` with a reader for the object at `key`, when there is one.
+  void read_choice(std::string_view key, std::size_t& out, std::span<const std::string_view> choices);
+  /// Calls `visit` with a reader for the object at `key`, when there is one, and then its finish().
   void object(std::string_view key, const std::function<void(JsonReader&)>& visit);
-  /// Calls `visit` for each object of the array at `key`.
+  /// Calls `visit` for each object of the array at `key`, and then its finish().
   void objects(std::string_view key, const std::function<void(JsonReader&, std::size_t)>& visit);
   /// The raw value, marked as read; null when absent.
   const nlohmann::json* raw(std::string_view key);
@@ -76,7 +90,7 @@ class JsonReader {
   std::string pointer_to(std::string_view key) const;
   const JsonDocument& document() const { return document_; }
   Problems& problems() { return problems_; }
-  /// Reports the keys nobody read.
+  /// Reports the keys nobody read. The second call does nothing.
   void finish();
 
  private:
@@ -85,7 +99,14 @@ class JsonReader {
   std::string pointer_;
   Problems& problems_;
   std::vector<std::string> known_;
+  bool finished_ = false;
 };
+
+/// What stands at a place, for messages: `"text"`, `12`, `an array`. Cut to one short line.
+std::string describe(const nlohmann::json& value);
+
+/// ` (did you mean "nearest"?)`, or nothing.
+std::string suggestion(std::string_view word, const std::vector<std::string>& candidates);
 
 /// The candidate with the smallest edit distance to `word`, when it is near enough to be meant; empty otherwise.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
@@ -93,7 +114,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 /// A whole file as bytes. kNotFound when missing, kInvalidArgument for a folder, kResourceExhausted over `size_max`.
 Result<std::string> read_whole_file(const std::string& file, std::uint64_t size_max);
 
-/// SHA-256 (FIPS 180-4) of `bytes`, lower-case hex.
+/// SHA-256 (FIPS 180-4) of `bytes`, lower-case hex. Empty, which equals no digest, when the library fails.
 std::string sha256_hex(std::string_view bytes);
 
 }  // namespace hearth
