@@ -1,0 +1,101 @@
+/// \file PrivacyGuard: judges requests by the policy and is the only maker of permits.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <hearth/device.h>
+#include <hearth/egress_permit.h>
+#include <hearth/mask.h>
+#include <hearth/request.h>
+#include <hearth/result.h>
+#include <hearth/time.h>
+
+#include "policies/policy.h"
+#include "runtime/privacy/detector.h"
+#include "runtime/privacy/ledger.h"
+
+namespace hearth {
+
+namespace privacy {
+
+/// What is known of the content of one request: a data class and how it came about.
+struct Classification {
+  policies::DataClass data_class = 0;
+  policies::RuleIndex rule = policies::kNoRule;
+  Detections detections;
+};
+
+/// What the guard will hold one request to for the rest of its life.
+struct Judgement {
+  Classification content;
+  Mask mask;  ///< From here on it can only be narrowed.
+  policies::RuleIndex permit_rule = policies::kNoRule;
+  policies::Preference preference;
+  std::shared_ptr<const policies::Policy> policy;  ///< The one that judged; rule indices belong to it.
+};
+
+/// A permit, and the record that must be durable before it is spent.
+struct Minted {
+  EgressPermit permit;
+  std::string record;
+};
+
+}  // namespace privacy
+
+/// Threads: classify() from any thread; everything else under one lock of the owner's.
+class PrivacyGuard {
+ public:
+  /// Encodes the very request that was judged; the guard calls it, so a permit cannot carry another one's bytes.
+  using Encode = std::function<HttpMessage(const Request&)>;
+
+  /// `endpoints[i]` is site i + 1; at most 31.
+  PrivacyGuard(std::shared_ptr<const policies::Policy> policy, std::vector<Endpoint> endpoints,
+               std::size_t sessions_max);
+
+  /// Reads label and text. Linear in the text; no lock needed.
+  privacy::Classification classify(const Request& request) const;
+
+  /// Stages 1 and 2 of the policy for the moment `now`. A class that taints its session does so here.
+  privacy::Judgement judge(const Request& request, const privacy::Classification& content, const DeviceState& device,
+                           WallTime now);
+
+  /// The door. Intersects the judgement's mask with what policy, consent, taint, budget and device say at this moment;
+  /// only when `site` is in what is left is the request encoded and a permit made for these bytes and that endpoint.
+  /// Charges the budget. Errors: kPermissionDenied names the rule.
+  Result<privacy::Minted> mint(const privacy::Judgement& judgement, const Request& request, SiteId site,
+                               const Encode& encode, const DeviceState& device, WallTime now);
+
+  /// Whether a permit made a moment ago would still be made: asked again once its record is durable.
+  Status still_permits(const privacy::Judgement& judgement, const Request& request, SiteId site,
+                       const DeviceState& device, WallTime now) const;
+
+  privacy::Ledger& ledger() { return ledger_; }
+  const std::vector<Endpoint>& endpoints() const { return endpoints_; }
+  const std::shared_ptr<const policies::Policy>& policy() const { return policy_; }
+  /// Journal lines that changes have produced since the last call (taint, consent, forgetting).
+  std::vector<std::string> take_records() { return std::exchange(records_, {}); }
+
+  void set_consent(Consent consent) { remember(ledger_.set_consent(consent)); }
+  void forget_session(std::string_view session) { remember(ledger_.forget(session)); }
+
+ private:
+  policies::Facts facts_of(const Request& request, const privacy::Detections& detections, const DeviceState& device,
+                           WallTime now) const;
+  void remember(std::string record) {
+    if (!record.empty()) records_.push_back(std::move(record));
+  }
+
+  std::shared_ptr<const policies::Policy> policy_;
+  std::vector<Endpoint> endpoints_;
+  std::vector<policies::EndpointFacts> endpoint_facts_;  ///< Views into endpoints_.
+  privacy::TextDetector detector_;
+  privacy::Ledger ledger_;
+  std::vector<std::string> records_;
+};
+
+}  // namespace hearth

@@ -1,0 +1,60 @@
+/// \file Ledger: what privacy remembers between requests: consent, tainted sessions, bytes sent today.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <hearth/device.h>
+#include <hearth/result.h>
+#include <hearth/time.h>
+
+namespace hearth::privacy {
+
+/// Every change comes with the one-line JSON record that the caller must journal; replaying the records of a former run
+/// restores the ledger. When the past cannot be read, or a record cannot be kept, the ledger is *blind*: every session
+/// counts as tainted and every budget as spent, for as long as it lives.
+///
+/// Sessions are kept as 64-bit hashes, so the journal holds no names. Two names with one hash share their taint.
+/// Bounds: `sessions_max` tainted sessions; one more, and every session counts as tainted until some expire.
+/// Threads: none of its own; one owner.
+class Ledger {
+ public:
+  explicit Ledger(std::size_t sessions_max) : sessions_max_(sessions_max) {}
+
+  /// Takes in a journal's records. Blind after an error or after a record that makes no sense; the error says which.
+  Status restore(const Result<std::vector<std::string>>& records);
+  void go_blind() { blind_ = true; }
+  bool blind() const { return blind_; }
+
+  Consent consent() const { return consent_; }
+  /// No session (an empty name) is never tainted. Nothing when blind.
+  std::optional<bool> tainted(std::string_view session, WallTime now) const;
+  /// MiB charged since midnight UTC. Nothing when blind.
+  std::optional<double> cloud_mib_today(WallTime now) const;
+
+  std::string set_consent(Consent consent);
+  /// Taints for at least `length` from now. Empty when the session is tainted for that long already.
+  std::string taint(std::string_view session, WallTime now, std::chrono::seconds length);
+  std::string forget(std::string_view session);
+  /// Charges bytes that are about to leave to the day's budget. The egress record (see the guard) restores it.
+  void charge(std::uint64_t bytes, WallTime now);
+
+ private:
+  Status apply(const std::string& record);
+  void keep_taint(std::uint64_t session, std::int64_t now_s, std::int64_t until_s);
+
+  std::size_t sessions_max_;
+  bool blind_ = false;
+  Consent consent_ = Consent::kAbsent;
+  std::unordered_map<std::uint64_t, std::int64_t> tainted_until_s_;
+  std::int64_t overflow_until_s_ = 0;  ///< Every session counts as tainted until then.
+  std::int64_t day_ = 0;
+  std::uint64_t bytes_today_ = 0;
+};
+
+}  // namespace hearth::privacy
