@@ -27,8 +27,8 @@ enum class Reason : std::uint8_t {
   kLocalConfident,      ///< Edge answer: a cascade was planned and the local answer was good enough.
   kLocalOnlyPermitted,  ///< Edge answer: the cloud was wanted but the mask forbids it.
   kNoRoom,              ///< Edge answer: the deadline left no room for the cloud.
-  kCloudUnhealthy,      ///< Edge answer: breaker open or device offline.
-  kCloudFailed,         ///< Edge answer after a cloud attempt failed.
+  kCloudUnhealthy,      ///< Edge answer: breaker open, device offline, or too many attempts in flight.
+  kCloudFailed,         ///< A cloud attempt failed; the edge answered if it was permitted to.
   kCloudAnswered,       ///< Cloud answer.
   kQueueFull,           ///< Rejected: the bounded queue is full.
   kNoPermittedSite,     ///< Rejected: the mask is empty.
