@@ -69,7 +69,8 @@ struct Preference {
   RuleIndex rule = kNoRule;
 };
 
-/// What a class may do.
+/// What a class may do. kRedacted: only what was redacted may leave, and what cannot be redacted stays. Tensors cannot
+/// be, and until hearth redacts text, text cannot either.
 enum class Egress : std::uint8_t { kNever, kRedacted, kAllow };
 struct ClassRule {
   std::string name;
@@ -79,6 +80,8 @@ struct ClassRule {
   std::optional<std::chrono::seconds> taints_session_for;
 };
 
+struct Compiled;
+
 /// Threads: immutable after load; share freely. Evaluation neither allocates nor does I/O nor knows the time.
 class Policy {
  public:
@@ -87,11 +90,13 @@ class Policy {
   static Result<std::shared_ptr<const Policy>> load_file(const std::string& file);
   ~Policy();
 
-  /// Label, default class and classify rules. Can only raise. Not understood text, or a label that is not in the
-  /// policy, is the most restrictive class. A rule on an unknown fact counts as matching.
+  /// Label, default class (without one in the file: the most restrictive) and classify rules. Can only raise. Text that
+  /// was not understood, or a label that is not in the policy, is the most restrictive class (rules
+  /// "text-not-understood" and "unknown-label"). A rule on an unknown fact counts as matching.
   Classified classify(const Facts& facts) const;
-  /// Stage 1: the sites that `data_class` may use, given consent, taint, budgets and forbid rules. Deny wins; unknown
-  /// denies.
+  /// Stage 1: the sites that `data_class` may use. In this order, each only taking sites out: the class, session taint
+  /// (a tainted or unknown session keeps every cloud out), budgets, forbid rules. Unknown denies. The mask does not
+  /// depend on the order of the rules; raising the class, adding a rule or forgetting a fact never widens it.
   Permission permit(const Facts& facts, DataClass data_class, std::span<const EndpointFacts> endpoints) const;
   /// Stage 2: the first prefer rule that matches. A rule on an unknown fact does not match. Never sees the mask.
   Preference prefer(const Facts& facts, DataClass data_class) const;
@@ -102,8 +107,11 @@ class Policy {
   const std::string& sha256() const;  ///< Of the file's bytes, lower-case hex.
   bool needs_text() const;            ///< Some rule reads the text or a detector.
 
+  /// Runs the `tests` of the file. One line per expectation that does not hold: `file:line: test "name": ...`.
+  std::vector<std::string> run_tests() const;
+  std::size_t test_count() const;
+
  private:
-  struct Compiled;
   explicit Policy(std::unique_ptr<const Compiled> compiled);
   std::unique_ptr<const Compiled> compiled_;
 };

@@ -1,0 +1,83 @@
+/// \file Compiled: a policy file in the form in which it is evaluated.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "policies/conditions.h"
+#include "policies/policy.h"
+
+namespace hearth::policies {
+
+struct ClassifyRule {
+  Conditions when;
+  DataClass data_class = 0;
+  RuleIndex id = kNoRule;
+};
+
+/// The sites that a forbid rule takes out.
+struct Sites {
+  bool edge = false;
+  bool cloud = false;                  ///< Every endpoint.
+  std::vector<std::string> endpoints;  ///< By name.
+  std::vector<std::string> regions;    ///< An endpoint of unknown region counts as being in each.
+};
+
+struct ForbidRule {
+  Conditions when;
+  Sites sites;
+  RuleIndex id = kNoRule;
+};
+
+struct PreferRule {
+  Conditions when;
+  Preference preference;
+};
+
+/// Facts that own their strings, as a test in a policy file states them.
+struct TestCase {
+  std::string place;  ///< `file:line`.
+  std::string name;
+  std::string label;
+  std::string model;
+  std::string text;
+  Facts facts;  ///< Its string views are set when the test runs.
+  std::optional<DataClass> data_class;
+  std::vector<std::pair<std::string, std::string>> endpoints;  ///< Name, region.
+  std::map<std::string, std::string> expected;                 ///< What -> value, as text.
+};
+
+struct Compiled {
+  std::string name;
+  std::string sha256;
+  std::vector<ClassRule> classes;
+  DataClass default_class = 0;
+  std::vector<ClassifyRule> classify;
+  std::vector<ForbidRule> forbid;
+  std::optional<double> cloud_mib_per_day;
+  std::vector<PreferRule> prefer;
+  std::vector<TestCase> tests;
+  /// Rules that are always there come first, then "class:<name>" of each class, then the file's own.
+  std::vector<std::string> rule_ids;
+  bool needs_text = false;
+
+  DataClass most_restrictive() const { return static_cast<DataClass>(classes.size() - 1); }
+  std::optional<DataClass> find_class(std::string_view wanted) const;
+};
+
+/// Indexes of the rules that are always there, and their names.
+inline constexpr RuleIndex kUnknownLabel = 0;
+inline constexpr RuleIndex kTextNotUnderstood = 1;
+inline constexpr RuleIndex kSessionTaint = 2;
+inline constexpr RuleIndex kCloudBudget = 3;
+inline constexpr std::array<std::string_view, 4> kStandingRules = {"unknown-label", "text-not-understood",
+                                                                   "session-taint", "budget:cloud_mib_per_day"};
+inline RuleIndex rule_of_class(DataClass data_class) {
+  return static_cast<RuleIndex>(kStandingRules.size() + data_class);
+}
+
+/// The tests of a file, as text for comparing and for people.
+std::string mask_text(Mask mask, const TestCase& test);
+
+}  // namespace hearth::policies

@@ -1,0 +1,284 @@
+// Reads and checks a policy file. All problems are collected before anything is refused.
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "policies/compiled.h"
+#include "policies/tests.h"
+#include "runtime/base/json_reader.h"
+
+namespace hearth::policies {
+namespace {
+
+constexpr std::size_t kClassesMax = 64;
+constexpr std::size_t kRulesMax = 1000;
+constexpr std::string_view kNamePattern = "1 to 64 letters, digits, '-', '_' or '.'";
+
+bool is_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
+  });
+}
+
+class Loader {
+ public:
+  Loader(const JsonDocument& document, Problems& problems) : document_(document), problems_(problems) {}
+
+  std::unique_ptr<Compiled> load() {
+    JsonReader file(document_, document_.root(), "", problems_);
+    if (!document_.root().is_object()) return nullptr;
+    std::string ignored;
+    file.read("$schema", ignored);
+    file.read("description", ignored);
+    file.require({"version", "name", "classes"});
+    read_version(file);
+    file.read("name", out_->name);
+    if (file.has("name") && out_->name.empty()) file.problem("name", "expected a name that is not empty");
+    read_classes(file);
+    for (const std::string_view rule : kStandingRules) out_->rule_ids.emplace_back(rule);
+    for (const ClassRule& rule : out_->classes) out_->rule_ids.push_back("class:" + rule.name);
+    read_default_class(file);
+    file.objects("classify", [&](JsonReader& rule, std::size_t) { read_classify(rule); });
+    file.objects("forbid", [&](JsonReader& rule, std::size_t) { read_forbid(rule); });
+    file.object("budgets", [&](JsonReader& budgets) { read_budgets(budgets); });
+    file.objects("prefer", [&](JsonReader& rule, std::size_t) { read_prefer(rule); });
+    read_tests(file, *out_);
+    file.finish();
+    for (const auto* list : {"classify", "forbid", "prefer"}) {
+      const auto* rules = file.raw(list);
+      if (rules != nullptr && rules->size() > kRulesMax) file.problem(list, "expected at most 1000 rules");
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void read_version(JsonReader& file) {
+    const auto* version = file.raw("version");
+    if (version == nullptr || (version->is_number_unsigned() && *version == 1u)) return;
+    file.problem("version", "expected 1, the only version of the language so far; got " + describe(*version));
+  }
+
+  void read_classes(JsonReader& file) {
+    file.objects("classes", [&](JsonReader& reader, std::size_t index) {
+      ClassRule rule;
+      reader.require({"name", "egress"});
+      reader.read("name", rule.name);
+      if (reader.has("name") && !is_name(rule.name)) {
+        reader.problem("name", "expected " + std::string(kNamePattern));
+      } else if (out_->find_class(rule.name)) {
+        reader.problem("name", "class \"" + rule.name + "\" is there twice");
+      }
+      std::size_t egress = 0;
+      reader.read_choice("egress", egress, {"never", "redacted", "allow"});
+      rule.egress = static_cast<Egress>(egress);
+      reader.read("regions", rule.regions);
+      reader.read("endpoints", rule.endpoints);
+      check_reach(reader, rule);
+      std::uint64_t taint = 0;
+      reader.read("taints_session_for_s", taint, 1, 366ull * 86400);
+      if (taint > 0) rule.taints_session_for = std::chrono::seconds(taint);
+      if (index > 0 && !out_->classes.empty()) check_order(reader, out_->classes.back(), rule);
+      if (index == kClassesMax) file.problem("classes", "expected at most 64 classes");
+      if (index < kClassesMax) out_->classes.push_back(std::move(rule));
+    });
+    const auto* classes = file.raw("classes");
+    if (classes != nullptr && classes->is_array() && classes->empty()) {
+      file.problem("classes", "expected at least one class");
+    }
+  }
+
+  void check_reach(JsonReader& reader, const ClassRule& rule) {
+    for (const auto* key : {"regions", "endpoints"}) {
+      const auto* list = reader.raw(key);
+      if (list == nullptr) continue;
+      if (list->is_array() && list->empty()) {
+        reader.problem(key, "expected at least one name; \"egress\": \"never\" keeps the class home");
+      }
+      if (rule.egress == Egress::kNever && reader.has("egress")) {
+        reader.problem(key, "contradicts \"egress\": \"never\": nothing of this class leaves");
+      }
+    }
+  }
+
+  /// Raising a class must never permit more: that is what "can only be raised" is worth.
+  void check_order(JsonReader& reader, const ClassRule& before, const ClassRule& rule) {
+    const auto within = [](const std::vector<std::string>& inner, const std::vector<std::string>& outer) {
+      if (outer.empty()) return true;
+      return !inner.empty() && std::all_of(inner.begin(), inner.end(), [&](const std::string& name) {
+        return std::find(outer.begin(), outer.end(), name) != outer.end();
+      });
+    };
+    if (!reader.has("egress")) return;
+    const bool wider = rule.egress > before.egress ||
+                       (rule.egress != Egress::kNever &&
+                        !(within(rule.regions, before.regions) && within(rule.endpoints, before.endpoints)));
+    if (wider) {
+      reader.problem("egress", "class \"" + rule.name + "\" may do more than \"" + before.name +
+                                   "\" before it; classes stand from least to most restrictive");
+    }
+  }
+
+  void read_default_class(JsonReader& file) {
+    if (!out_->classes.empty()) out_->default_class = out_->most_restrictive();
+    if (auto found = read_class(file, "default_class")) out_->default_class = *found;
+  }
+
+  std::optional<DataClass> read_class(JsonReader& reader, std::string_view key) {
+    std::string name;
+    reader.read(key, name);
+    const auto* value = reader.raw(key);
+    if (value == nullptr || !value->is_string()) return {};
+    const auto found = out_->find_class(name);
+    if (found || out_->classes.empty()) return found;
+    std::vector<std::string> names;
+    std::string list;
+    for (const ClassRule& rule : out_->classes) {
+      names.push_back(rule.name);
+      list += (list.empty() ? "" : ", ") + rule.name;
+    }
+    reader.problem(key, "expected one of the classes " + list + "; got " + describe(*value) + suggestion(name, names));
+    return {};
+  }
+
+  RuleIndex read_id(JsonReader& rule) {
+    std::string id;
+    rule.read("id", id);
+    if (!rule.has("id")) return kNoRule;
+    const bool standing = std::find(kStandingRules.begin(), kStandingRules.end(), id) != kStandingRules.end();
+    if (!is_name(id)) {
+      rule.problem("id", "expected " + std::string(kNamePattern));
+    } else if (standing) {
+      rule.problem("id", "\"" + id + "\" is the name of a rule that is always there");
+    } else if (!ids_.insert(id).second) {
+      rule.problem("id", "rule \"" + id + "\" is there twice; ids are unique in a file");
+    }
+    out_->rule_ids.push_back(id);
+    return static_cast<RuleIndex>(out_->rule_ids.size() - 1);
+  }
+
+  Conditions read_when(JsonReader& rule, bool class_known) {
+    Conditions conditions = read_conditions(rule, out_->classes, class_known);
+    out_->needs_text = out_->needs_text || conditions.reads_text();
+    return conditions;
+  }
+
+  void read_classify(JsonReader& reader) {
+    reader.require({"id", "when", "class"});
+    ClassifyRule rule;
+    rule.id = read_id(reader);
+    rule.when = read_when(reader, false);
+    rule.data_class = read_class(reader, "class").value_or(0);
+    out_->classify.push_back(std::move(rule));
+  }
+
+  void read_forbid(JsonReader& reader) {
+    reader.require({"id", "when"});
+    ForbidRule rule;
+    rule.id = read_id(reader);
+    rule.when = read_when(reader, true);
+    std::vector<std::string> sites{"cloud"};
+    reader.read("sites", sites);
+    if (sites.empty()) reader.problem("sites", "expected at least one site");
+    for (std::size_t i = 0; i < sites.size(); ++i) read_site(reader, i, sites[i], rule.sites);
+    check_upward(reader, rule);
+    out_->forbid.push_back(std::move(rule));
+  }
+
+  void read_site(JsonReader& reader, std::size_t index, const std::string& site, Sites& sites) {
+    const auto after = [&](std::string_view prefix) -> std::string {
+      return site.starts_with(prefix) ? site.substr(prefix.size()) : std::string();
+    };
+    if (site == "edge") {
+      sites.edge = true;
+    } else if (site == "cloud") {
+      sites.cloud = true;
+    } else if (const std::string endpoint = after("cloud:"); !endpoint.empty()) {
+      sites.endpoints.push_back(endpoint);
+    } else if (const std::string region = after("region:"); !region.empty()) {
+      sites.regions.push_back(region);
+    } else {
+      problems_.add(document_, reader.pointer_to("sites") + "/" + std::to_string(index),
+                    "expected edge, cloud, cloud:<endpoint> or region:<name>; got " + describe(site) +
+                        suggestion(site, {"edge", "cloud"}));
+    }
+  }
+
+  /// A rule that binds a class binds every more restrictive class that can leave, else raising a class would free it.
+  void check_upward(JsonReader& reader, const ForbidRule& rule) {
+    for (const Condition& condition : rule.when.all()) {
+      if (condition.attribute != Attribute::kClass) continue;
+      for (std::size_t i = 0; i + 1 < out_->classes.size(); ++i) {
+        const ClassRule& above = out_->classes[i + 1];
+        if ((condition.choices >> i & 1u) == 0 || (condition.choices >> (i + 1) & 1u) != 0) continue;
+        if (above.egress == Egress::kNever) continue;
+        reader.problem("when", "forbids class \"" + out_->classes[i].name + "\" but not \"" + above.name +
+                                   "\", which is more restrictive: use {\"class\": {\"ge\": \"" +
+                                   out_->classes[i].name + "\"}}");
+      }
+    }
+  }
+
+  void read_budgets(JsonReader& budgets) {
+    double limit = 0;
+    budgets.read("cloud_mib_per_day", limit, 0, 1e9);
+    if (budgets.has("cloud_mib_per_day")) out_->cloud_mib_per_day = limit;
+  }
+
+  void read_prefer(JsonReader& reader) {
+    reader.require({"id", "when"});
+    PreferRule rule;
+    rule.preference.rule = read_id(reader);
+    rule.when = read_when(reader, true);
+    std::size_t plan = 0;
+    reader.read_choice("plan", plan, {"edge", "cloud", "cascade"});
+    rule.preference.plan = static_cast<PlanKind>(plan);
+    double confidence = 0;
+    reader.read("confidence_below", confidence, 0, 1);
+    rule.preference.confidence_below = static_cast<float>(confidence);
+    const bool cascade = rule.preference.plan == PlanKind::kCascade;
+    if (cascade && !reader.has("confidence_below")) {
+      reader.problem("", "\"plan\": \"cascade\" needs \"confidence_below\", a number from 0 to 1");
+    }
+    if (!cascade && reader.has("confidence_below")) {
+      reader.problem("confidence_below", "belongs to \"plan\": \"cascade\" only");
+    }
+    double deadline_ms = 0;
+    reader.read("deadline_ms", deadline_ms, 0.1, 3'600'000);
+    if (deadline_ms > 0) rule.preference.deadline = from_ms(deadline_ms);
+    reader.object("objective", [](JsonReader& objective) {
+      double weight = 0;
+      for (const auto* key : {"quality", "cost", "energy"}) objective.read(key, weight, 0, 1000);
+    });
+    out_->prefer.push_back(std::move(rule));
+  }
+
+  const JsonDocument& document_;
+  Problems& problems_;
+  std::unique_ptr<Compiled> out_ = std::make_unique<Compiled>();
+  std::set<std::string> ids_;
+};
+
+static_assert(static_cast<int>(PlanKind::kEdge) == 0 && static_cast<int>(PlanKind::kCloud) == 1 &&
+              static_cast<int>(PlanKind::kCascade) == 2);
+
+}  // namespace
+
+Result<std::shared_ptr<const Policy>> Policy::load(std::string_view json, const std::string& origin) {
+  auto document = JsonDocument::parse(json, origin);
+  if (!document.ok()) return document.error();
+  Problems problems;
+  auto compiled = Loader(*document.value(), problems).load();
+  if (!problems.empty()) return problems.as_error();
+  compiled->sha256 = sha256_hex(json);
+  if (compiled->sha256.empty()) return {ErrorCode::kInternal, origin + ": SHA-256 failed"};
+  return std::shared_ptr<const Policy>(new Policy(std::move(compiled)));
+}
+
+Result<std::shared_ptr<const Policy>> Policy::load_file(const std::string& file) {
+  auto text = read_whole_file(file, JsonDocument::kSizeMaxBytes);
+  if (!text.ok()) return text.error();
+  return load(text.value(), file);
+}
+
+}  // namespace hearth::policies

@@ -1,0 +1,132 @@
+#include "policies/policy.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "policies/compiled.h"
+
+namespace hearth::policies {
+namespace {
+
+/// `rule` is the first that took a cloud site out; failing that, the first that took anything out.
+struct Narrowing {
+  Permission permission;
+  bool took_cloud = false;
+
+  void keep(Mask kept, RuleIndex rule) {
+    const Mask left = permission.mask & kept;
+    if (left == permission.mask) return;
+    const bool takes_cloud = permission.mask.without(kEdgeSite) != left.without(kEdgeSite);
+    if (permission.rule == kNoRule || (takes_cloud && !took_cloud)) permission.rule = rule;
+    took_cloud = took_cloud || takes_cloud;
+    permission.mask = left;
+  }
+};
+
+bool listed(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+Mask kept_by_class(const ClassRule& rule, Mask mask, std::span<const EndpointFacts> endpoints) {
+  if (rule.egress != Egress::kAllow) return mask.without_cloud();
+  if (rule.regions.empty() && rule.endpoints.empty()) return mask;
+  for (std::size_t i = 0; i < endpoints.size() && i + 1 < kMaxSites; ++i) {
+    const bool region = rule.regions.empty() || listed(rule.regions, endpoints[i].region);
+    const bool name = rule.endpoints.empty() || listed(rule.endpoints, endpoints[i].name);
+    if (!region || !name) mask = mask.without(static_cast<SiteId>(i + 1));
+  }
+  return mask;
+}
+
+Mask kept_by_sites(const Sites& sites, Mask mask, std::span<const EndpointFacts> endpoints) {
+  if (sites.edge) mask = mask.without(kEdgeSite);
+  if (sites.cloud) return mask.without_cloud();
+  if (sites.endpoints.empty() && sites.regions.empty()) return mask;
+  for (std::size_t i = 0; i < endpoints.size() && i + 1 < kMaxSites; ++i) {
+    const bool region =
+        !sites.regions.empty() && (endpoints[i].region.empty() || listed(sites.regions, endpoints[i].region));
+    if (region || listed(sites.endpoints, endpoints[i].name)) mask = mask.without(static_cast<SiteId>(i + 1));
+  }
+  return mask;
+}
+
+bool budget_spent(const Compiled& compiled, const Facts& facts) {
+  if (!compiled.cloud_mib_per_day) return false;
+  return !facts.cloud_mib_today || !(*facts.cloud_mib_today < *compiled.cloud_mib_per_day);
+}
+
+}  // namespace
+
+std::optional<DataClass> Compiled::find_class(std::string_view wanted) const {
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    if (classes[i].name == wanted) return static_cast<DataClass>(i);
+  }
+  return {};
+}
+
+Policy::Policy(std::unique_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
+Policy::~Policy() = default;
+
+Classified Policy::classify(const Facts& facts) const {
+  const DataClass most = compiled_->most_restrictive();
+  const auto label = compiled_->find_class(facts.label);
+  Classified result{label.value_or(facts.label.empty() ? compiled_->default_class : most), kNoRule};
+  if (!label && !facts.label.empty()) result.rule = kUnknownLabel;
+  if (!facts.text_understood && result.data_class < most) result = {most, kTextNotUnderstood};
+  const View view{facts, result.data_class, label};
+  for (const ClassifyRule& rule : compiled_->classify) {
+    if (rule.data_class > result.data_class && rule.when.may_hold(view)) result = {rule.data_class, rule.id};
+  }
+  return result;
+}
+
+Permission Policy::permit(const Facts& facts, DataClass data_class, std::span<const EndpointFacts> endpoints) const {
+  data_class = std::min(data_class, compiled_->most_restrictive());
+  Narrowing narrowing{{Mask::all(static_cast<unsigned>(endpoints.size())), kNoRule}};
+  const Mask& mask = narrowing.permission.mask;
+  narrowing.keep(kept_by_class(compiled_->classes[data_class], mask, endpoints), rule_of_class(data_class));
+  if (facts.session_tainted.value_or(true)) narrowing.keep(mask.without_cloud(), kSessionTaint);
+  if (budget_spent(*compiled_, facts)) narrowing.keep(mask.without_cloud(), kCloudBudget);
+  const View view{facts, data_class, compiled_->find_class(facts.label)};
+  for (const ForbidRule& rule : compiled_->forbid) {
+    const Mask kept = kept_by_sites(rule.sites, mask, endpoints);
+    if (kept != mask && rule.when.may_hold(view)) narrowing.keep(kept, rule.id);
+  }
+  return narrowing.permission;
+}
+
+Preference Policy::prefer(const Facts& facts, DataClass data_class) const {
+  data_class = std::min(data_class, compiled_->most_restrictive());
+  const View view{facts, data_class, compiled_->find_class(facts.label)};
+  for (const PreferRule& rule : compiled_->prefer) {
+    if (rule.when.surely_hold(view)) return rule.preference;
+  }
+  return {};
+}
+
+std::span<const ClassRule> Policy::classes() const { return compiled_->classes; }
+
+std::string_view Policy::rule_id(RuleIndex rule) const {
+  return rule < compiled_->rule_ids.size() ? std::string_view(compiled_->rule_ids[rule]) : std::string_view();
+}
+
+const std::string& Policy::name() const { return compiled_->name; }
+const std::string& Policy::sha256() const { return compiled_->sha256; }
+bool Policy::needs_text() const { return compiled_->needs_text; }
+std::size_t Policy::test_count() const { return compiled_->tests.size(); }
+
+std::string_view name_of(Detected type) {
+  switch (type) {
+    case Detected::kEmail:
+      return "EMAIL";
+    case Detected::kPhone:
+      return "PHONE";
+    case Detected::kCreditCard:
+      return "CREDIT_CARD";
+    case Detected::kCount:
+      break;
+  }
+  return "";
+}
+
+}  // namespace hearth::policies

@@ -1,0 +1,287 @@
+// The `when` object of a rule, checked against the table of attributes.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "policies/conditions.h"
+#include "runtime/base/json_reader.h"
+
+namespace hearth::policies {
+namespace {
+
+using nlohmann::json;
+
+enum class Kind : std::uint8_t { kNumber, kFlag, kChoice, kClass, kName, kPayload, kSubstring };
+
+struct AttributeRow {
+  std::string_view name;
+  Attribute attribute;
+  Kind kind;
+  double max = 0;                                ///< Of a number; the least is always 0.
+  std::array<std::string_view, 4> choices = {};  ///< The first means "not known".
+};
+
+constexpr std::array<AttributeRow, 16> kAttributes = {{
+    {"label", Attribute::kLabel, Kind::kClass},
+    {"model", Attribute::kModel, Kind::kName},
+    {"class", Attribute::kClass, Kind::kClass},
+    {"payload", Attribute::kPayload, Kind::kPayload, 0, {"tensor", "text"}},
+    {"payload_kib", Attribute::kPayloadKib, Kind::kNumber, 1e9},
+    {"text.contains", Attribute::kTextContains, Kind::kSubstring},
+    {"detected.EMAIL", Attribute::kDetectedEmail, Kind::kNumber, 65535},
+    {"detected.PHONE", Attribute::kDetectedPhone, Kind::kNumber, 65535},
+    {"detected.CREDIT_CARD", Attribute::kDetectedCreditCard, Kind::kNumber, 65535},
+    {"device.network", Attribute::kNetwork, Kind::kChoice, 0, {"unknown", "offline", "metered", "unmetered"}},
+    {"device.battery_percent", Attribute::kBatteryPercent, Kind::kNumber, 100},
+    {"device.charging", Attribute::kCharging, Kind::kFlag},
+    {"session.tainted", Attribute::kSessionTainted, Kind::kFlag},
+    {"consent", Attribute::kConsent, Kind::kChoice, 0, {"absent", "given", "revoked"}},
+    {"cloud_mib_today", Attribute::kCloudMibToday, Kind::kNumber, 1e9},
+    {"utc_hour", Attribute::kUtcHour, Kind::kNumber, 23},
+}};
+
+constexpr std::size_t kListMax = 256;
+constexpr std::array<std::string_view, 7> kOperators = {"eq", "ne", "in", "gt", "ge", "lt", "le"};
+
+std::string list_of(const std::vector<std::string>& words) {
+  std::string list;
+  for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;
+  return list;
+}
+
+/// Reads one `attribute: test` pair.
+class ConditionReader {
+ public:
+  ConditionReader(JsonReader& when, const AttributeRow& row, std::span<const ClassRule> classes)
+      : when_(when), row_(row) {
+    condition_.attribute = row.attribute;
+    if (row.kind == Kind::kClass) {
+      for (const ClassRule& rule : classes) words_.push_back(rule.name);
+    } else {
+      for (const std::string_view choice : row.choices) {
+        if (!choice.empty()) words_.emplace_back(choice);
+      }
+    }
+  }
+
+  std::optional<Condition> read(const json& test) {
+    if (!test.is_object()) {
+      apply(test.is_array() ? "in" : "eq", test, when_.pointer_to(row_.name));
+    } else if (test.empty()) {
+      problem(when_.pointer_to(row_.name), "expected a value, an array of values or an object of operators, got {}");
+    } else {
+      read_operators(test);
+    }
+    check_possible();
+    if (!good_) return {};
+    return std::move(condition_);
+  }
+
+ private:
+  void problem(const std::string& pointer, const std::string& message) {
+    good_ = false;
+    when_.problems().add(when_.document(), pointer, message);
+  }
+
+  void read_operators(const json& test) {
+    for (const auto& [name, operand] : test.items()) {
+      const std::string pointer = when_.pointer_to(row_.name) + "/" + name;
+      if (std::find(kOperators.begin(), kOperators.end(), name) == kOperators.end()) {
+        problem(pointer, "unknown operator, expected one of eq, ne, in, gt, ge, lt, le");
+      } else {
+        apply(name, operand, pointer);
+      }
+    }
+  }
+
+  void apply(const std::string& op, const json& operand, const std::string& pointer) {
+    const bool comparing = op == "gt" || op == "ge" || op == "lt" || op == "le";
+    if (comparing && row_.kind != Kind::kNumber && row_.kind != Kind::kClass) {
+      return problem(pointer, "\"" + op + "\" compares numbers and classes, and " + std::string(row_.name) + " is " +
+                                  (row_.kind == Kind::kFlag ? "true or false" : "a word"));
+    }
+    const bool only_has = row_.kind == Kind::kPayload || row_.kind == Kind::kSubstring;
+    if (only_has && op == "ne") return problem(pointer, std::string(row_.name) + " takes \"eq\" and \"in\" only");
+    if (op != "in") return apply_values(op, {&operand}, pointer);
+    if (!operand.is_array()) return problem(pointer, "expected an array of values, got " + describe(operand));
+    if (operand.empty()) return problem(pointer, "expected at least one value: an empty array never matches");
+    if (operand.size() > kListMax) return problem(pointer, "expected at most " + std::to_string(kListMax) + " values");
+    std::vector<const json*> values;
+    for (const json& value : operand) values.push_back(&value);
+    apply_values(op, values, pointer);
+  }
+
+  void apply_values(const std::string& op, const std::vector<const json*>& values, const std::string& pointer) {
+    std::uint64_t bits = 0;
+    std::vector<double> numbers;
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::string place = op == "in" ? pointer + "/" + std::to_string(i) : pointer;
+      switch (row_.kind) {
+        case Kind::kNumber:
+          read_number(*values[i], place, numbers);
+          break;
+        case Kind::kFlag:
+          read_flag(*values[i], place, bits);
+          break;
+        case Kind::kName:
+        case Kind::kSubstring:
+          read_name(*values[i], place, names);
+          break;
+        default:
+          read_word(*values[i], place, bits);
+      }
+    }
+    if (!good_) return;
+    if (row_.kind == Kind::kNumber) return apply_numbers(op, numbers, pointer);
+    if (row_.kind == Kind::kName || row_.kind == Kind::kSubstring) return apply_names(op, names, pointer);
+    apply_bits(op, bits);
+  }
+
+  void read_number(const json& value, const std::string& pointer, std::vector<double>& numbers) {
+    const double number = value.is_number() ? value.get<double>() : -1;
+    if (!(number >= 0 && number <= row_.max)) {
+      return problem(pointer, "expected a number from 0 to " + std::to_string(static_cast<long long>(row_.max)) +
+                                  ", got " + describe(value));
+    }
+    numbers.push_back(number);
+  }
+
+  void read_flag(const json& value, const std::string& pointer, std::uint64_t& bits) {
+    if (!value.is_boolean()) return problem(pointer, "expected true or false, got " + describe(value));
+    bits |= value.get<bool>() ? 2u : 1u;
+  }
+
+  void read_name(const json& value, const std::string& pointer, std::vector<std::string>& names) {
+    if (!value.is_string() || value.get_ref<const std::string&>().empty()) {
+      return problem(pointer, "expected a string that is not empty, got " + describe(value));
+    }
+    std::string name = value.get<std::string>();
+    if (name.size() > kListMax) return problem(pointer, "expected at most 256 characters");
+    if (row_.kind == Kind::kSubstring) {
+      for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+    }
+    names.push_back(std::move(name));
+  }
+
+  void read_word(const json& value, const std::string& pointer, std::uint64_t& bits) {
+    if (words_.empty()) {  // No classes: said already.
+      good_ = false;
+      return;
+    }
+    const std::string word = value.is_string() ? value.get<std::string>() : std::string();
+    const auto found = std::find(words_.begin(), words_.end(), word);
+    if (found == words_.end()) {
+      return problem(pointer,
+                     "expected one of " + list_of(words_) + "; got " + describe(value) + suggestion(word, words_));
+    }
+    bits |= std::uint64_t{1} << (found - words_.begin());
+  }
+
+  void apply_numbers(const std::string& op, std::vector<double>& numbers, const std::string& pointer) {
+    const double number = numbers.front();
+    if (op == "ne") {
+      condition_.numbers_except.push_back(number);
+    } else if (op == "eq" || op == "in") {
+      if (!condition_.numbers.empty()) return problem(pointer, "expected either \"eq\" or \"in\", not both");
+      condition_.numbers = std::move(numbers);
+    } else if (op == "gt" || op == "ge") {
+      if (!std::isinf(condition_.low)) return problem(pointer, "expected either \"gt\" or \"ge\", not both");
+      condition_.low = number;
+      condition_.low_open = op == "gt";
+    } else {
+      if (!std::isinf(condition_.high)) return problem(pointer, "expected either \"lt\" or \"le\", not both");
+      condition_.high = number;
+      condition_.high_open = op == "lt";
+    }
+  }
+
+  void apply_names(const std::string& op, std::vector<std::string>& names, const std::string& pointer) {
+    if (op == "ne") {
+      condition_.names_except.push_back(names.front());
+    } else if (!condition_.names.empty()) {
+      problem(pointer, "expected either \"eq\" or \"in\", not both");
+    } else {
+      condition_.names = std::move(names);
+    }
+  }
+
+  void apply_bits(const std::string& op, std::uint64_t bits) {
+    const std::uint64_t below = bits - 1;  // Of a single bit: every lower value.
+    if (op == "eq" || op == "in") {
+      condition_.choices &= bits;
+      condition_.names_unknown = row_.kind == Kind::kChoice && (bits & 1u) != 0;
+    } else if (op == "ne") {
+      condition_.choices &= ~bits;
+    } else if (op == "gt") {
+      condition_.choices &= ~(below | bits);
+    } else if (op == "ge") {
+      condition_.choices &= ~below;
+    } else if (op == "lt") {
+      condition_.choices &= below;
+    } else {
+      condition_.choices &= below | bits;
+    }
+  }
+
+  /// A test that nothing can pass is a mistake, and in a forbid rule a dangerous one.
+  void check_possible() {
+    if (!good_) return;
+    bool possible = true;
+    if (row_.kind == Kind::kNumber) {
+      std::vector<double> tried = condition_.numbers;
+      if (tried.empty()) {
+        tried = {std::max(condition_.low, 0.0), std::min(condition_.high, row_.max)};
+        tried.push_back((tried[0] + tried[1]) / 2);
+      }
+      possible = std::any_of(tried.begin(), tried.end(), [&](double number) {
+        const auto& none = condition_.numbers_except;
+        return (condition_.low_open ? number > condition_.low : number >= condition_.low) &&
+               (condition_.high_open ? number < condition_.high : number <= condition_.high) &&
+               (condition_.numbers.empty() || std::find(none.begin(), none.end(), number) == none.end());
+      });
+    } else if (!words_.empty() || row_.kind == Kind::kFlag) {
+      const std::size_t count = row_.kind == Kind::kFlag ? 2 : words_.size();
+      const std::uint64_t all = count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+      possible = (condition_.choices & all) != 0;
+    }
+    if (!possible) problem(when_.pointer_to(row_.name), "can never hold: its parts exclude each other");
+  }
+
+  JsonReader& when_;
+  const AttributeRow& row_;
+  std::vector<std::string> words_;
+  Condition condition_;
+  bool good_ = true;
+};
+
+}  // namespace
+
+Conditions read_conditions(JsonReader& rule, std::span<const ClassRule> classes, bool class_known) {
+  Conditions conditions;
+  std::vector<std::string> names;
+  for (const AttributeRow& row : kAttributes) {
+    if (class_known || row.attribute != Attribute::kClass) names.emplace_back(row.name);
+  }
+  rule.object("when", [&](JsonReader& when) {
+    const json* tests = rule.raw("when");
+    for (const auto& [name, test] : tests->items()) {
+      when.raw(name);  // Marks it as read: this loop names unknown attributes itself.
+      const auto row = std::find_if(kAttributes.begin(), kAttributes.end(),
+                                    [&, &key = name](const AttributeRow& candidate) { return candidate.name == key; });
+      if (row == kAttributes.end()) {
+        std::string hint = suggestion(name, names);
+        if (hint.empty()) hint = "; attributes: " + list_of(names);
+        when.problem(name, "unknown attribute" + hint);
+      } else if (row->attribute == Attribute::kClass && !class_known) {
+        when.problem(name, "the class is not known yet in classify rules: ask for \"label\"");
+      } else if (auto condition = ConditionReader(when, *row, classes).read(test)) {
+        conditions.add(std::move(*condition));
+      }
+    }
+  });
+  conditions.order_by_cost();
+  return conditions;
+}
+
+}  // namespace hearth::policies
