@@ -1,0 +1,211 @@
+// hearth-cloud-stub: flags in, a server out.
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "cloud_stub/models.h"
+#include "cloud_stub/server.h"
+#include "cloud_stub/shaping.h"
+
+namespace {
+
+using namespace hearth::stub;
+
+constexpr int kExitBadInput = 2;
+constexpr int kExitRuntimeFailure = 3;
+
+struct Flags {
+  StubConfig server;
+  std::string pair;
+  std::string model_file;
+  std::size_t model_threads = 1;
+  std::vector<std::string> null_models;
+  std::string config;
+  std::uint64_t body_mib_max = 16;
+  double latency_ms = 0;
+  std::vector<double> latency_uniform;
+  std::vector<double> latency_lognormal;
+  double uplink = 0;
+  double downlink = 0;
+  double error_rate = 0;
+  std::uint64_t seed = 1;
+  bool exit_with_stdin = false;
+  bool json = false;
+  bool stats = false;
+};
+
+void describe(CLI::App& app, Flags& flags) {
+  app.get_formatter()->column_width(36);
+  app.footer(
+      "Example: hearth-cloud-stub --pair models/pair.json --config configs/stub/default.json\n"
+      "         curl -s http://127.0.0.1:PORT/v2/models/NAME\n"
+      "Endpoints and limits: cloud_stub/README.md. Exit codes: 0 ok, 2 bad input, 3 failed while running.");
+  app.add_option("--host", flags.server.host, "Address to listen on")->capture_default_str();
+  app.add_option("--port", flags.server.port, "Port; 0 is any free one")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  app.add_option("--pair", flags.pair, "Pair file whose cloud half is served");
+  app.add_option("--model-file", flags.model_file, "TorchScript file of the cloud half [cloud.pt next to the pair]");
+  app.add_option("--model-threads", flags.model_threads, "Forward passes at the same time")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--null-model", flags.null_models, "Also serve a model of this name that answers zeros at once");
+  app.add_option("--config", flags.config, "Shaping file; the flags below win over it");
+  auto* constant = app.add_option("--latency-ms", flags.latency_ms, "Round trip, always the same");
+  auto* uniform = app.add_option("--latency-uniform", flags.latency_uniform, "Round trip between two values (ms)");
+  auto* lognormal =
+      app.add_option("--latency-lognormal", flags.latency_lognormal, "Round trip by median (ms) and sigma");
+  uniform->expected(2)->excludes(constant);
+  lognormal->expected(2)->excludes(constant)->excludes(uniform);
+  app.add_option("--uplink-mbit", flags.uplink, "Shared bandwidth of requests, Mbit/s; 0: no limit");
+  app.add_option("--downlink-mbit", flags.downlink, "Shared bandwidth of replies, Mbit/s; 0: no limit");
+  app.add_option("--error-rate", flags.error_rate, "Share of infer requests answered with 500 or 503, 0 to 1");
+  app.add_option("--seed", flags.seed, "Seed of latency and errors");
+  app.add_option("--threads", flags.server.threads, "Open connections served at the same time")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_option("--keep-alive-s", flags.server.keep_alive_s, "Idle connections are closed after this")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+  app.add_option("--body-mib-max", flags.body_mib_max, "Larger bodies get 413")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_flag("--exit-with-stdin", flags.exit_with_stdin, "Stop when standard input ends (with a parent that died)");
+  app.add_flag("--json", flags.json, "Print the ready line as JSON");
+  app.add_flag("--stats", flags.stats, "Print the final counts on standard error");
+}
+
+/// The file's shaping with the given flags over it, and what is wrong with either.
+Shaping shaping_of(const CLI::App& app, const Flags& flags, std::vector<std::string>& problems) {
+  Shaping shaping;
+  if (!flags.config.empty()) {
+    auto loaded = load_shaping(flags.config);
+    if (loaded) {
+      shaping = loaded.value();
+    } else {
+      problems.push_back(loaded.error().message);
+    }
+  }
+  Latency& latency = shaping.latency;
+  if (app.count("--latency-ms") > 0) latency = {.kind = LatencyKind::kConstant, .ms = flags.latency_ms};
+  if (flags.latency_uniform.size() == 2) {
+    latency = {.kind = LatencyKind::kUniform, .min_ms = flags.latency_uniform[0], .max_ms = flags.latency_uniform[1]};
+  }
+  if (flags.latency_lognormal.size() == 2) {
+    latency = {
+        .kind = LatencyKind::kLognormal, .median_ms = flags.latency_lognormal[0], .sigma = flags.latency_lognormal[1]};
+  }
+  if (app.count("--uplink-mbit") > 0) shaping.uplink_mbit_per_s = flags.uplink;
+  if (app.count("--downlink-mbit") > 0) shaping.downlink_mbit_per_s = flags.downlink;
+  if (app.count("--error-rate") > 0) shaping.error_rate = flags.error_rate;
+  if (app.count("--seed") > 0) shaping.seed = flags.seed;
+  for (auto& problem : problems_of(shaping)) problems.push_back(std::move(problem));
+  return shaping;
+}
+
+std::vector<std::shared_ptr<Model>> models_of(const Flags& flags, std::vector<std::string>& problems) {
+  std::vector<std::shared_ptr<Model>> models;
+  if (!flags.pair.empty()) {
+    auto loaded = load_pair_model(flags.pair, flags.model_file, flags.model_threads);
+    if (loaded) {
+      models.push_back(std::move(loaded).value());
+    } else {
+      problems.push_back(loaded.error().message);
+    }
+  } else if (!flags.model_file.empty()) {
+    problems.emplace_back("--model-file needs --pair, which names its inputs and outputs");
+  }
+  for (const auto& name : flags.null_models) {
+    for (const auto& model : models) {
+      if (model->info().name == name)
+        problems.push_back("--null-model " + name + ": a model of this name is there already");
+    }
+    if (name.empty() || name.find('/') != std::string::npos) {
+      problems.emplace_back("--null-model: a name must not be empty or hold '/'");
+    }
+    models.push_back(null_model(name));
+  }
+  if (flags.pair.empty() && flags.null_models.empty())
+    problems.emplace_back("nothing to serve: give --pair or --null-model");
+  return models;
+}
+
+/// One descriptor each for signals and POST /admin/quit; standard input when asked.
+void wait_for_end(int signals, int quit, bool with_stdin) {
+  std::array<pollfd, 3> waits{{{signals, POLLIN, 0}, {quit, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}}};
+  for (;;) {
+    const int ready = ::poll(waits.data(), with_stdin ? 3 : 2, -1);
+    if (ready < 0 && errno != EINTR) return;
+    if (waits[0].revents != 0 || waits[1].revents != 0) return;
+    if (with_stdin && waits[2].revents != 0) {
+      std::array<char, 256> ignored{};
+      if (::read(STDIN_FILENO, ignored.data(), ignored.size()) <= 0) return;
+    }
+  }
+}
+
+int run(const Flags& flags, std::vector<std::shared_ptr<Model>> models) {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGINT);
+  sigaddset(&ends, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // Before any thread begins, so that all of them inherit it.
+  signal(SIGPIPE, SIG_IGN);
+  const int signals = signalfd(-1, &ends, SFD_CLOEXEC);
+  const int quit = eventfd(0, EFD_CLOEXEC);
+  if (signals < 0 || quit < 0) {
+    std::cerr << "hearth-cloud-stub: cannot get a file descriptor\n";
+    return kExitRuntimeFailure;
+  }
+  StubServer server(flags.server, std::move(models), [quit] { eventfd_write(quit, 1); });
+  const auto port = server.start();
+  if (!port) {
+    std::cerr << "hearth-cloud-stub: " << port.error().message << '\n';
+    return kExitRuntimeFailure;
+  }
+  const std::string host =
+      flags.server.host.find(':') == std::string::npos ? flags.server.host : "[" + flags.server.host + "]";
+  const std::string url = "http://" + host + ":" + std::to_string(port.value());
+  std::cout << (flags.json ? nlohmann::json{{"listening", url}}.dump() : "listening " + url) << std::endl;
+  wait_for_end(signals, quit, flags.exit_with_stdin);
+  server.stop();
+  if (flags.stats) std::cerr << stats_json(server.stats()) << '\n';
+  ::close(signals);
+  ::close(quit);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app{
+      "A real HTTP server that stands in for the cloud: Open Inference Protocol v2, a network with latency,\n"
+      "bandwidth and errors on demand, and a tripwire that counts sensitive data which arrives."};
+  describe(app, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) { return app.exit(help); } catch (const CLI::ParseError& error) {
+    std::cerr << "hearth-cloud-stub: " << error.what() << " (--help lists the flags)\n";
+    return kExitBadInput;
+  }
+  std::vector<std::string> problems;
+  flags.server.shaping = shaping_of(app, flags, problems);
+  flags.server.body_bytes_max = flags.body_mib_max << 20;
+  auto models = models_of(flags, problems);
+  for (const auto& problem : problems) std::cerr << "hearth-cloud-stub: " << problem << '\n';
+  if (!problems.empty()) return kExitBadInput;
+  return run(flags, std::move(models));
+}

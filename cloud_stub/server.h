@@ -1,0 +1,63 @@
+/// \file StubServer: a real HTTP server that stands in for the cloud.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <hearth/result.h>
+
+#include "cloud_stub/models.h"
+#include "cloud_stub/shaping.h"
+
+namespace hearth::stub {
+
+struct StubConfig {
+  std::string host = "127.0.0.1";
+  int port = 0;                                ///< 0: any free one.
+  std::size_t threads = 64;                    ///< One per open connection; further connections wait for one to close.
+  std::uint64_t body_bytes_max = 16ull << 20;  ///< Larger bodies get 413.
+  unsigned keep_alive_s = 300;                 ///< Idle connections are closed after this.
+  Shaping shaping;
+};
+
+/// Counted since start. /admin is not counted.
+struct StubStats {
+  std::uint64_t requests = 0;
+  std::uint64_t infer_requests = 0;
+  std::uint64_t ok = 0;               ///< Infer requests answered with 200.
+  std::uint64_t errors_injected = 0;  ///< Answered with 500 or 503 because the shaping said so.
+  std::uint64_t bytes_in = 0;         ///< Heads and bodies received.
+  std::uint64_t bytes_out = 0;        ///< Heads (as near as known) and bodies sent.
+  std::uint64_t connections = 0;      ///< Ever accepted.
+  std::uint64_t sensitive_inputs_seen = 0;
+  std::uint64_t canaries_seen = 0;
+  std::uint64_t sensitive_requests = 0;  ///< With at least one of the two.
+};
+
+std::string stats_json(const StubStats& stats);
+
+/// Threads: start() and stop() from one thread; the rest from any. Ownership: owns its threads; the destructor stops.
+class StubServer {
+ public:
+  /// `on_quit` runs on a server thread when POST /admin/quit arrives; it must not call stop() itself.
+  StubServer(StubConfig config, std::vector<std::shared_ptr<Model>> models, std::function<void()> on_quit = {});
+  ~StubServer();
+  StubServer(const StubServer&) = delete;
+  StubServer& operator=(const StubServer&) = delete;
+
+  /// Listens and serves; returns the port. kUnavailable when the address cannot be bound.
+  Result<int> start();
+  /// Refuses new requests, ends those in flight without their remaining delay, closes every connection. Idempotent.
+  void stop();
+
+  StubStats stats() const;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace hearth::stub
