@@ -1,0 +1,42 @@
+/// \file TextDetector: counts personal data with a fixed shape in a text: e-mail addresses, phone and card numbers.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "policies/policy.h"
+
+namespace hearth::privacy {
+
+/// What was found. Counts end at 65535. When `understood` is false the counts say nothing.
+struct Detections {
+  std::array<std::uint16_t, policies::kDetectedCount> counts{};
+  bool understood = true;  ///< False: not UTF-8, longer than kTextBytesMax, or the search failed.
+};
+
+/// Reads text in time linear in its length. Full-width and non-Latin digits, invisible characters, odd spaces and
+/// dashes are read as what they look like. It errs towards finding: a wrong hit keeps a request home.
+/// Phone numbers: international (`+` or `00`), grouped or bare ten-digit North American, with a leading zero from nine
+/// digits, or seven and more digits after a word such as "call". Card numbers: 13 to 19 digits of a known network that
+/// pass Luhn's check (ISO/IEC 7812-1). Not found: numbers in words, "name at example dot com", text in pictures.
+/// Threads: const and shareable.
+class TextDetector {
+ public:
+  static constexpr std::size_t kTextBytesMax = 256 * 1024;
+
+  TextDetector();
+  ~TextDetector();
+  TextDetector(TextDetector&&) noexcept;
+  TextDetector& operator=(TextDetector&&) noexcept;
+
+  Detections detect(std::string_view text) const noexcept;
+
+ private:
+  struct Patterns;
+  std::unique_ptr<const Patterns> patterns_;
+};
+
+}  // namespace hearth::privacy
