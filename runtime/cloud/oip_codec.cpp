@@ -1,0 +1,301 @@
+#include "runtime/cloud/oip_codec.h"
+
+#include <algorithm>
+#include <charconv>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/cloud/oip_elements.h"
+
+namespace hearth::cloud {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kHeaderLength = "Inference-Header-Content-Length";
+constexpr std::string_view kHeaderLengthLower = "inference-header-content-length";
+constexpr std::size_t kNestingMax = 32;  // far more than any tensor's rank
+
+void append_number(std::string& out, std::int64_t value) {
+  char text[24];
+  out.append(text, std::to_chars(text, std::end(text), value).ptr);
+}
+
+/// One path segment: everything but RFC 3986's unreserved characters is escaped.
+void append_segment(std::string& out, std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      (out += '%').append({kHex[byte >> 4], kHex[byte & 15]});
+    }
+  }
+}
+
+/// The cloud's shape for a tensor: its one open dimension is what the element count leaves for it.
+std::vector<std::int64_t> wire_shape(const TensorSpec& spec, const Tensor& tensor) {
+  std::vector<std::int64_t> shape = spec.shape;
+  std::size_t fixed = 1;
+  std::int64_t* open = nullptr;
+  for (auto& dimension : shape) {
+    if (dimension != -1) {
+      fixed *= static_cast<std::size_t>(dimension);
+    } else if (open != nullptr) {
+      return tensor.shape;
+    } else {
+      open = &dimension;
+    }
+  }
+  const auto count = element_count(tensor.shape);
+  if (open != nullptr && count && fixed > 0) *open = static_cast<std::int64_t>(*count / fixed);
+  return shape;
+}
+
+void append_input(std::string& header, std::string_view name, Datatype datatype, std::span<const std::int64_t> shape,
+                  std::span<const std::byte> data, Encoding encoding) {
+  header += R"({"name":)";
+  append_json_string(header, name);
+  header += R"(,"shape":[)";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (i > 0) header += ',';
+    append_number(header, shape[i]);
+  }
+  header.append(R"(],"datatype":")").append(name_of(datatype));
+  if (encoding == Encoding::kBinary) {
+    header += R"(","parameters":{"binary_data_size":)";
+    append_number(header, static_cast<std::int64_t>(data.size()));
+    header += "}}";
+  } else {
+    header += R"(","data":)";
+    append_json_elements(header, datatype, data);
+    header += '}';
+  }
+}
+
+void append_outputs(std::string& header, const CloudBinding& binding, Encoding encoding) {
+  header += R"(],"outputs":[)";
+  for (std::size_t i = 0; i < binding.outputs.size(); ++i) {
+    header += i == 0 ? R"({"name":)" : R"(,{"name":)";
+    append_json_string(header, binding.outputs[i].name);
+    header += encoding == Encoding::kBinary ? R"(,"parameters":{"binary_data":true}})" : "}";
+  }
+  header += "]}";
+}
+
+Error corrupt(std::string what) { return {ErrorCode::kCorrupt, "reply: " + std::move(what)}; }
+
+Error corrupt(const TensorSpec& spec, const char* what) { return corrupt("output '" + spec.name + "': " + what); }
+
+Error status_error(int status) {
+  ErrorCode code = ErrorCode::kCorrupt;
+  if (status >= 400 && status <= 499) code = ErrorCode::kInvalidArgument;
+  if (status == 408 || status == 429 || (status >= 500 && status <= 599)) code = ErrorCode::kUnavailable;
+  return {code, "the server answered with status " + std::to_string(status)};
+}
+
+/// How many bytes of the body are JSON; nothing when the header that says so is wrong.
+std::optional<std::size_t> json_length(const HttpReply& reply) {
+  std::optional<std::size_t> length;
+  for (const auto& [name, value] : reply.headers) {
+    if (name != kHeaderLengthLower) continue;
+    std::size_t number = 0;
+    const char* end = value.data() + value.size();
+    const auto [rest, error] = std::from_chars(value.data(), end, number);
+    if (length || error != std::errc() || rest != end || number > reply.body.size()) return std::nullopt;
+    length = number;
+  }
+  return length ? length : reply.body.size();
+}
+
+/// Whether brackets nest no deeper than kNestingMax. A parser that has not seen the text yet could be made to.
+bool shallow(std::string_view text) {
+  std::size_t depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      if (c == '"') quoted = false;
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kNestingMax) return false;
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return true;
+}
+
+const std::string* string_at(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() ? nullptr : found->get_ptr<const std::string*>();
+}
+
+/// Reads one output at a time; binary ones take their bytes from the front of what follows the JSON.
+class OutputReader {
+ public:
+  explicit OutputReader(std::string_view binary) : binary_(binary) {}
+
+  Result<Tensor> read(const json& output, const TensorSpec& spec) {
+    Tensor tensor{spec.name, spec.datatype, {}, {}};
+    const std::string* datatype = string_at(output, "datatype");
+    if (datatype == nullptr || *datatype != name_of(spec.datatype)) return corrupt(spec, "another datatype");
+    if (!read_shape(output, spec, tensor.shape)) return corrupt(spec, "another shape");
+
+    std::optional<std::uint64_t> binary_size;
+    const auto parameters = output.find("parameters");
+    if (parameters != output.end()) {
+      if (!parameters->is_object()) return corrupt(spec, "parameters are not an object");
+      const auto size = parameters->find("binary_data_size");
+      if (size != parameters->end()) {
+        if (!size->is_number_unsigned()) return corrupt(spec, "binary_data_size is not a number of bytes");
+        binary_size = size->get<std::uint64_t>();
+      }
+    }
+    const auto data = output.find("data");
+    if (binary_size.has_value() == (data != output.end())) return corrupt(spec, "expected either data or binary data");
+    const char* wrong = binary_size ? take_binary(*binary_size, tensor)
+                                    : read_json_elements(*data, tensor.datatype, tensor.shape, tensor.data);
+    if (wrong != nullptr) return corrupt(spec, wrong);
+    return tensor;
+  }
+
+  bool finished() const { return binary_.empty(); }
+
+ private:
+  static bool read_shape(const json& output, const TensorSpec& spec, std::vector<std::int64_t>& shape) {
+    const auto found = output.find("shape");
+    if (found == output.end() || !found->is_array() || found->size() != spec.shape.size()) return false;
+    for (const json& dimension : *found) {
+      if (!dimension.is_number_unsigned() || !std::in_range<std::int64_t>(dimension.get<std::uint64_t>())) return false;
+      const auto value = dimension.get<std::int64_t>();
+      const auto expected = spec.shape[shape.size()];
+      if (expected != -1 && value != expected) return false;
+      shape.push_back(value);
+    }
+    return true;
+  }
+
+  const char* take_binary(std::uint64_t size, Tensor& tensor) {
+    if (size > binary_.size()) return "more binary data announced than sent";
+    const auto bytes = std::as_bytes(std::span(binary_.substr(0, size)));
+    binary_.remove_prefix(size);
+    const auto count = element_count(tensor.shape);
+    const std::size_t element = size_of(tensor.datatype);
+    const bool fits =
+        count && (element == 0 ? holds_byte_elements(bytes, *count) : size % element == 0 && size / element == *count);
+    if (!fits) return "another byte count than the shape";
+    tensor.data.assign(bytes.begin(), bytes.end());
+    return nullptr;
+  }
+
+  std::string_view binary_;
+};
+
+Result<std::vector<Tensor>> decode_body(const CloudBinding& binding, const HttpReply& reply, std::string_view wire_id) {
+  const auto length = json_length(reply);
+  if (!length) return corrupt(std::string(kHeaderLength) + " is not a length within the body");
+  const std::string_view text = std::string_view(reply.body).substr(0, *length);
+  if (!shallow(text)) return corrupt("JSON nested too deep");
+  const json root = json::parse(text, nullptr, false);
+  if (!root.is_object()) return corrupt("not a JSON object");
+
+  const std::string* id = string_at(root, "id");
+  if (id == nullptr || *id != wire_id) return corrupt("another id");
+  const std::string* model = string_at(root, "model_name");
+  if (model == nullptr || *model != binding.model) return corrupt("another model");
+  const std::string* version = string_at(root, "model_version");
+  if (!binding.version.empty() && (version == nullptr || *version != binding.version)) {
+    return corrupt("another model version");
+  }
+  const auto outputs = root.find("outputs");
+  if (outputs == root.end() || !outputs->is_array()) return corrupt("outputs are not an array");
+  if (outputs->size() != binding.outputs.size()) return corrupt("another number of outputs");
+
+  OutputReader reader(std::string_view(reply.body).substr(*length));
+  std::vector<std::optional<Tensor>> found(binding.outputs.size());
+  for (const json& output : *outputs) {
+    const std::string* name = output.is_object() ? string_at(output, "name") : nullptr;
+    std::size_t at = 0;
+    while (at < found.size() && (name == nullptr || binding.outputs[at].name != *name)) ++at;
+    if (at == found.size()) return corrupt("an output that was not asked for");
+    if (found[at]) return corrupt(binding.outputs[at], "there twice");
+    auto tensor = reader.read(output, binding.outputs[at]);
+    if (!tensor.ok()) return tensor.error();
+    found[at] = std::move(tensor).value();
+  }
+  if (!reader.finished()) return corrupt("more binary data than the outputs announce");
+
+  std::vector<Tensor> tensors;
+  tensors.reserve(found.size());
+  for (auto& tensor : found) tensors.push_back(std::move(*tensor));
+  return tensors;
+}
+
+}  // namespace
+
+HttpMessage encode_infer(const CloudBinding& binding, std::span<const Tensor> inputs, std::string_view text,
+                         std::string_view wire_id, Encoding encoding) {
+  std::vector<Tensor> text_tensor;
+  if (!binding.text_input.empty() && !text.empty()) text_tensor.push_back(Tensor::of_text(binding.text_input, text));
+
+  inputs = inputs.first(std::min(inputs.size(), binding.inputs.size()));
+  HttpMessage message;
+  std::size_t binary_bytes = 0;
+  std::string& header = message.body;
+  if (encoding == Encoding::kBinary) {
+    for (const Tensor& input : inputs) binary_bytes += input.data.size();
+    for (const Tensor& input : text_tensor) binary_bytes += input.data.size();
+    header.reserve(binary_bytes + 128 + 128 * (inputs.size() + binding.outputs.size() + 1));
+  }
+
+  header += R"({"id":)";
+  append_json_string(header, wire_id);
+  header += R"(,"inputs":[)";
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const TensorSpec& spec = binding.inputs[i];
+    if (i > 0) header += ',';
+    append_input(header, spec.name, spec.datatype, wire_shape(spec, inputs[i]), inputs[i].data, encoding);
+  }
+  for (const Tensor& input : text_tensor) {
+    if (!inputs.empty()) header += ',';
+    append_input(header, input.name, input.datatype, input.shape, input.data, encoding);
+  }
+  append_outputs(header, binding, encoding);
+
+  message.target = "/v2/models/";
+  append_segment(message.target, binding.model);
+  if (!binding.version.empty()) append_segment(message.target += "/versions/", binding.version);
+  message.target += "/infer";
+
+  if (encoding == Encoding::kJson) {
+    message.headers.emplace_back("Content-Type", "application/json");
+    return message;
+  }
+  message.headers.emplace_back("Content-Type", "application/octet-stream");
+  message.headers.emplace_back(kHeaderLength, std::to_string(header.size()));
+  const auto append = [&](const Tensor& input) {
+    message.body.append(reinterpret_cast<const char*>(input.data.data()), input.data.size());
+  };
+  for (const Tensor& input : inputs) append(input);
+  for (const Tensor& input : text_tensor) append(input);
+  return message;
+}
+
+Result<std::vector<Tensor>> decode_infer(const CloudBinding& binding, const HttpReply& reply,
+                                         std::string_view wire_id) {
+  if (reply.status != 200) return status_error(reply.status);
+  try {
+    return decode_body(binding, reply, wire_id);
+  } catch (const std::exception&) { return Error{ErrorCode::kCorrupt, "reply: cannot be read"}; }
+}
+
+}  // namespace hearth::cloud
