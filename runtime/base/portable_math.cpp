@@ -8,6 +8,8 @@ namespace hearth {
 namespace {
 
 constexpr double kLn2 = 0.693147180559945309417232121458;
+constexpr double kReciprocal[] = {0,       1.0,     1.0 / 2, 1.0 / 3,  1.0 / 4,  1.0 / 5,  1.0 / 6, 1.0 / 7,
+                                  1.0 / 8, 1.0 / 9, 1.0 / 10, 1.0 / 11, 1.0 / 12, 1.0 / 13, 1.0 / 14};
 
 // 2^n for |n| <= 1022, by writing the exponent field.
 double power_of_two(int n) { return std::bit_cast<double>(static_cast<std::uint64_t>(n + 1023) << 52); }
@@ -42,7 +44,7 @@ double portable_exp(double x) {
   const int n = static_cast<int>(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
   const double r = x - n * kLn2;  // |r| <= 0.347
   double sum = 1;
-  for (int k = 14; k >= 1; --k) sum = 1 + sum * r / k;  // Taylor, Horner form
+  for (int k = 14; k >= 1; --k) sum = 1 + sum * (r * kReciprocal[k]);  // Taylor, Horner form
   return sum * power_of_two(n);
 }
 

@@ -60,7 +60,8 @@ struct Outcome {
   RequestId id = 0;
   OutcomeStatus status = OutcomeStatus::kFailed;
   Reason reason = Reason::kEdgeFailed;
-  std::string message;  ///< One line for people when not served; never payload text.
+  std::string
+      message;  ///< What went wrong on the way, one line for people; never payload text. Empty when nothing did.
   std::vector<Tensor> outputs;
 
   std::string model;

@@ -25,8 +25,8 @@ using LogCallback = std::function<void(LogLevel, std::string_view)>;
 struct World {
   std::shared_ptr<EventLoop> loop;
   std::shared_ptr<Transport> transport;
-  std::shared_ptr<DeviceProbe> probe;
-  std::shared_ptr<Journal> journal;
+  std::shared_ptr<DeviceProbe> probe;  ///< May be null: then only the app tells of the device.
+  std::shared_ptr<Journal> journal;    ///< May be null: then nothing outlives this runtime.
   std::function<Result<std::shared_ptr<EdgeModel>>(const ModelPair&)> load_edge_model;
 };
 
@@ -61,12 +61,13 @@ class Runtime {
   /// Takes effect for every attempt that has not been permitted yet. kAbsent is not a valid answer of a user: use
   /// kRevoked.
   void set_consent(Consent consent);
-  /// Ends a session: a later one of the same name starts as new, except that taint stays until it expires.
+  /// Ends a session: withdraws what is in flight in it. Its taint stays until it expires.
   void end_session(std::string_view session);
   /// Ends a session and everything remembered about it, taint included. For when its data is deleted on the device.
   void forget_session(std::string_view session);
 
-  /// Stops accepting requests and delivers kCancelled/kShutDown to everything in flight. Idempotent.
+  /// Stops accepting requests and delivers kCancelled/kShutDown to everything in flight before it returns, on this
+  /// thread. Idempotent. Not to be called from a callback.
   void shutdown();
 
   /// SHA-256 of the policy in force, lower-case hex.
@@ -74,7 +75,8 @@ class Runtime {
 
  private:
   class Core;
-  explicit Runtime(std::shared_ptr<Core> core);
+  Runtime(std::shared_ptr<EventLoop> loop, std::shared_ptr<Core> core);
+  std::shared_ptr<EventLoop> loop_;  ///< Outlives what waits in it.
   std::shared_ptr<Core> core_;
 };
 

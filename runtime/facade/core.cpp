@@ -1,0 +1,409 @@
+#include "runtime/facade/core.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstdio>
+
+#include "runtime/base/portable_math.h"
+#include "runtime/cloud/oip_codec.h"
+
+namespace hearth {
+namespace {
+
+/// The largest softmax probability of `outputs[0]`; 0 when it holds no scores. Not a number when a score is not.
+float confidence_of(std::span<const Tensor> outputs, Scores scores) {
+  if (outputs.empty() || outputs[0].datatype != Datatype::kFp32) return 0;
+  const auto values = outputs[0].floats();
+  if (values.empty()) return 0;
+  const float top = *std::max_element(values.begin(), values.end());
+  if (scores == Scores::kProbabilities) return top;
+  double sum = 0;
+  for (const float value : values) sum += portable_exp(double{value} - top);
+  return static_cast<float>(1 / sum);
+}
+
+std::string hex_id(std::uint64_t high, std::uint64_t low) {
+  char text[33];
+  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(high),
+                static_cast<unsigned long long>(low));
+  return text;
+}
+
+}  // namespace
+
+Runtime::Core::Core(const RuntimeConfig& config, std::shared_ptr<const policies::Policy> policy, World world,
+                    LogCallback log)
+    : config_(config),
+      log_(std::move(log)),
+      loop_(*world.loop),
+      world_(std::move(world)),
+      guard_(std::move(policy), config.endpoints, config.limits.sessions_max),
+      scheduler_(config.limits, config.cloud, config.endpoints.size(), config.seed),
+      wire_ids_(config.seed, "wire ids") {}
+
+// ---- admission ------------------------------------------------------------------------------------------------------
+
+Status Runtime::Core::check(const Request& request, const LoadedPair* pair) const {
+  if (!pair) return {ErrorCode::kNotFound, "no model of that name is configured"};
+  if (auto status = check_tensors(request.inputs, pair->pair.edge.inputs); !status.ok()) return status;
+  std::uint64_t bytes = request.text.size();
+  for (const auto& tensor : request.inputs) bytes += tensor.data.size();
+  if (bytes > config_.limits.payload_kib_max * 1024)
+    return {ErrorCode::kResourceExhausted, "payload of " + std::to_string(bytes) + " bytes exceeds payload_kib_max"};
+  if (request.deadline && *request.deadline <= Duration::zero())
+    return {ErrorCode::kInvalidArgument, "the deadline must be positive"};
+  return Done{};
+}
+
+RequestId Runtime::Core::admit(const EntryPtr& entry) {
+  const Request& request = *entry->request;
+  const auto pair = pairs_.find(request.model);
+  entry->pair = pair == pairs_.end() ? nullptr : &pair->second;
+  const Status valid = check(request, entry->pair);
+  privacy::Classification content;
+  if (valid.ok()) content = guard_.classify(request);  // reads the text: not under the lock
+
+  Lock lock(mutex_);
+  entry->id = entry->outcome.id = ++last_id_;
+  entry->submitted = loop_.now();
+  Effects effects;
+  if (!valid.ok() || closed_) {
+    if (closed_)
+      refuse(entry, Reason::kShutDown, "the runtime is shut down", effects);
+    else
+      refuse(entry, Reason::kInvalidRequest, valid.error().message, effects);
+    lock.unlock();
+    for (auto& effect : effects) effect();
+    return entry->id;
+  }
+
+  const DeviceState state = device();
+  entry->judgement = guard_.judge(request, content, state, loop_.wall_now());
+  const auto& preference = entry->judgement.preference;
+  entry->deadline = request.deadline.value_or(preference.deadline.value_or(config_.default_deadline));
+  entries_.emplace(entry->id, entry);
+  keep_records(effects);
+
+  scheduler::Submitted submitted{};
+  submitted.id = entry->id;
+  submitted.mask =
+      entry->pair->pair.cloud.model.empty() ? entry->judgement.mask.without_cloud() : entry->judgement.mask;
+  submitted.plan = preference.plan;
+  submitted.confidence_below = preference.confidence_below;
+  submitted.deadline = entry->deadline;
+  submitted.on_caller = !entry->done;
+  submitted.offline = state.network == NetworkKind::kOffline;
+  const RequestId id = entry->id;  // the entry may be finished and gone once the lock is released
+  step(lock, submitted);
+  for (auto& effect : effects) effect();
+  return id;
+}
+
+void Runtime::Core::refuse(const EntryPtr& entry, Reason reason, std::string message, Effects& effects) {
+  auto& outcome = entry->outcome;
+  outcome.status = reason == Reason::kShutDown ? OutcomeStatus::kCancelled : OutcomeStatus::kRejected;
+  outcome.reason = reason;
+  outcome.message = std::move(message);
+  outcome.model = entry->pair ? entry->pair->pair.name : std::string();
+  outcome.policy_sha256 = guard_.policy()->sha256();
+  entry->finished = true;
+  deliver(entry, effects);
+}
+
+Outcome Runtime::Core::infer(const Request& request) {
+  const auto entry = std::make_shared<Entry>();
+  if (loop_.on_loop_thread()) {
+    entry->outcome.reason = Reason::kInvalidRequest;
+    entry->outcome.message = "infer() would wait for the loop thread it was called on; use submit()";
+    return std::move(entry->outcome);
+  }
+  // Borrowed: the caller's request outlives this call, and so everything that runs on this thread.
+  entry->request = std::shared_ptr<const Request>(std::shared_ptr<const Request>(), &request);
+  {
+    Lock lock(mutex_);
+    ++callers_;
+  }
+  admit(entry);
+  Lock lock(mutex_);
+  for (;;) {
+    entry->changed.wait(lock, [&] { return entry->run_edge || entry->finished; });
+    if (entry->finished) break;
+    entry->run_edge = false;
+    lock.unlock();
+    edge_finished(entry, entry->pair->model->run(request.inputs));
+    lock.lock();
+  }
+  if (--callers_ == 0) caller_left_.notify_all();
+  return std::move(entry->outcome);
+}
+
+RequestId Runtime::Core::submit(Request request, Callback done) {
+  const auto entry = std::make_shared<Entry>();
+  entry->request = std::make_shared<const Request>(std::move(request));
+  entry->done = done ? std::move(done) : [](Outcome) {};
+  return admit(entry);
+}
+
+bool Runtime::Core::cancel(RequestId request) {
+  Lock lock(mutex_);
+  if (!entries_.contains(request)) return false;
+  step(lock, scheduler::CancelAsked{request});
+  return true;
+}
+
+// ---- carrying out decisions -----------------------------------------------------------------------------------------
+
+void Runtime::Core::step(Lock& lock, const scheduler::Event& event) {
+  const TimePoint now = loop_.now();
+  Effects effects;
+  actions_.clear();
+  scheduler_.step(event, now, actions_);
+  for (const auto& action : actions_) carry_out(action, now, effects);
+  lock.unlock();
+  for (auto& effect : effects) effect();
+}
+
+void Runtime::Core::carry_out(const scheduler::Action& action, TimePoint now, Effects& effects) {
+  std::visit(
+      [&](const auto& a) {
+        const auto found = entries_.find(a.id);
+        assert(found != entries_.end());
+        const EntryPtr entry = found->second;  // a copy: Finish erases it from the table
+        on(a, entry, now, effects);
+      },
+      action);
+}
+
+void Runtime::Core::on(const scheduler::RunEdge&, const EntryPtr& entry, TimePoint now, Effects& effects) {
+  Attempt attempt;
+  attempt.began = now - entry->submitted;
+  if (entry->outcome.attempts.empty()) entry->outcome.queued = attempt.began;
+  entry->outcome.attempts.push_back(std::move(attempt));
+  if (!entry->done) {
+    entry->run_edge = true;
+    entry->changed.notify_one();
+  } else {
+    effects.push_back([self = shared_from_this(), entry] { self->start_edge(entry); });
+  }
+}
+
+void Runtime::Core::on(const scheduler::StartCloud& action, const EntryPtr& entry, TimePoint now, Effects& effects) {
+  if (!entry->done)
+    entry->request = std::make_shared<const Request>(*entry->request);  // the caller may leave at its deadline
+  Attempt attempt;
+  attempt.site = action.site;
+  attempt.endpoint = guard_.endpoints()[action.site - 1].name;
+  attempt.began = now - entry->submitted;
+  entry->outcome.attempts.push_back(std::move(attempt));
+  entry->attempt = action.attempt;
+  effects.push_back([self = shared_from_this(), entry, action] {
+    self->loop_.post(
+        [self, entry, action] { self->begin_attempt(entry, action.attempt, action.site, action.deadline); });
+  });
+}
+
+void Runtime::Core::on(const scheduler::CancelCloud& action, const EntryPtr& entry, TimePoint now, Effects& effects) {
+  auto& attempt = entry->outcome.attempts.back();
+  attempt.took = now - entry->submitted - attempt.began;
+  attempt.error =
+      name_of(now - entry->submitted < entry->deadline - config_.cloud.local_reserve ? ErrorCode::kCancelled
+                                                                                     : ErrorCode::kDeadlineExceeded);
+  entry->attempt = 0;
+  effects.push_back([self = shared_from_this(), action] {
+    self->loop_.post([self, action] { self->world_.transport->cancel(action.attempt); });
+  });
+}
+
+void Runtime::Core::on(const scheduler::SetTimer& action, const EntryPtr& entry, TimePoint, Effects& effects) {
+  entry->timer_asked = true;
+  effects.push_back([self = shared_from_this(), entry, action] {
+    self->loop_.post([self, entry, action] { self->set_timer(entry, action.due); });
+  });
+}
+
+void Runtime::Core::set_timer(const EntryPtr& entry, TimePoint due) {
+  if (entry->timer) loop_.cancel(*std::exchange(entry->timer, std::nullopt));
+  {
+    Lock lock(mutex_);
+    if (entry->finished) return;
+  }
+  entry->timer = loop_.schedule_at(due, [self = shared_from_this(), entry] {
+    entry->timer.reset();
+    Lock lock(self->mutex_);
+    if (!entry->finished) self->step(lock, scheduler::TimerFired{entry->id});
+  });
+}
+
+void Runtime::Core::on(const scheduler::Finish& action, const EntryPtr& entry, TimePoint now, Effects& effects) {
+  const auto& pair = entry->pair->pair;
+  const auto& judgement = entry->judgement;
+  const auto& policy = *judgement.policy;
+  auto& outcome = entry->outcome;
+  outcome.status = action.status;
+  outcome.reason = action.reason;
+  outcome.model = pair.name;
+  outcome.data_class = policy.classes()[judgement.content.data_class].name;
+  outcome.classify_rule = policy.rule_id(judgement.content.rule);
+  outcome.mask = judgement.mask;
+  outcome.permit_rule = policy.rule_id(judgement.permit_rule);
+  outcome.plan = judgement.preference.plan;
+  outcome.prefer_rule = policy.rule_id(judgement.preference.rule);
+  outcome.policy_sha256 = policy.sha256();
+  outcome.latency = now - entry->submitted;
+  outcome.deadline = entry->deadline;
+  for (const auto& attempt : outcome.attempts) outcome.bytes_sent += attempt.bytes_sent;
+  if (action.status == OutcomeStatus::kServed) {
+    const bool edge = action.answered_by == kEdgeSite;
+    outcome.outputs = std::move(edge ? entry->edge_outputs : entry->cloud_outputs);
+    outcome.served_on = edge ? "edge" : guard_.endpoints()[action.answered_by - 1].name;
+    outcome.model_sha256 = edge ? entry->pair->model->sha256() : pair.cloud.sha256;
+    outcome.deadline_met = outcome.latency <= outcome.deadline;
+  } else if (outcome.message.empty()) {
+    outcome.message = name_of(action.reason);
+  }
+  entry->finished = true;
+  if (entry->timer_asked) {
+    effects.push_back([self = shared_from_this(), entry] {
+      self->loop_.post([self, entry] {
+        if (entry->timer) self->loop_.cancel(*std::exchange(entry->timer, std::nullopt));
+      });
+    });
+  }
+  deliver(entry, effects);
+  entries_.erase(action.id);
+}
+
+void Runtime::Core::deliver(const EntryPtr& entry, Effects& effects) {
+  if (!entry->done) {
+    entry->changed.notify_one();
+    return;
+  }
+  undelivered_.emplace(entry->id, entry);
+  effects.push_back(
+      [self = shared_from_this(), id = entry->id] { self->loop_.post([self, id] { self->hand_over(id); }); });
+}
+
+void Runtime::Core::hand_over(RequestId id) {
+  Lock lock(mutex_);
+  const auto found = undelivered_.find(id);
+  if (found == undelivered_.end()) return;  // shutdown() was quicker
+  const EntryPtr entry = found->second;
+  undelivered_.erase(found);
+  lock.unlock();
+  entry->done(std::move(entry->outcome));
+}
+
+// ---- the edge -------------------------------------------------------------------------------------------------------
+
+void Runtime::Core::start_edge(const EntryPtr& entry) {
+  // The closure keeps the entry and with it the inputs alive, also when the request is finished before the pass.
+  entry->pair->model->start(entry->request->inputs, [self = shared_from_this(), entry](EdgeModel::Outputs outputs) {
+    self->edge_finished(entry, std::move(outputs));
+  });
+}
+
+void Runtime::Core::edge_finished(const EntryPtr& entry, EdgeModel::Outputs outputs) {
+  const float confidence = outputs.ok() ? confidence_of(outputs.value(), entry->pair->pair.scores) : 0;
+  Lock lock(mutex_);
+  if (closed_) return;
+  if (!entry->finished) {
+    auto& attempt = entry->outcome.attempts.back();
+    attempt.took = loop_.now() - entry->submitted - attempt.began;
+    if (outputs.ok()) {
+      entry->edge_outputs = std::move(outputs).value();
+      entry->outcome.confidence = confidence;
+    } else {
+      attempt.error = name_of(outputs.error().code);
+      entry->outcome.message = outputs.error().message;
+    }
+  }
+  step(lock, scheduler::EdgeFinished{entry->id, outputs.ok(), confidence});
+}
+
+// ---- the cloud ------------------------------------------------------------------------------------------------------
+
+void Runtime::Core::begin_attempt(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline) {
+  read_probe_when_old();
+  Lock lock(mutex_);
+  if (entry->finished || entry->attempt != attempt) return;
+  const auto high = wire_ids_.next();
+  const std::string wire_id = hex_id(high, wire_ids_.next());
+  const auto encode = [&](const Request& request) {
+    return cloud::encode_infer(entry->pair->pair.cloud, request.inputs, request.text, wire_id,
+                               cloud::Encoding::kBinary);
+  };
+  auto minted = guard_.mint(entry->judgement, *entry->request, site, encode, device(), loop_.wall_now());
+  lock.unlock();
+  if (!minted.ok()) return attempt_denied(entry, attempt, minted.error());
+  if (!world_.journal) return spend(entry, attempt, site, deadline, std::move(minted).value(), wire_id);
+
+  const auto held = std::make_shared<privacy::Minted>(std::move(minted).value());
+  world_.journal->append(
+      held->record, [self = shared_from_this(), held, entry, attempt, site, deadline, wire_id](Status recorded) {
+        if (recorded.ok()) return self->spend(entry, attempt, site, deadline, std::move(*held), wire_id);
+        {
+          Lock guarded(self->mutex_);
+          self->guard_.ledger().go_blind();
+        }
+        self->log(LogLevel::kError,
+                  "the journal cannot be written, so nothing more may leave: " + recorded.error().message);
+        self->attempt_denied(entry, attempt, recorded.error());
+      });
+}
+
+void Runtime::Core::spend(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline,
+                          privacy::Minted minted, const std::string& wire_id) {
+  Lock lock(mutex_);
+  if (entry->finished || entry->attempt != attempt) return;
+  // Writing the record took time, in which consent may have been revoked or the session tainted.
+  const Status still = guard_.still_permits(entry->judgement, *entry->request, site, device(), loop_.wall_now());
+  if (still.ok()) entry->outcome.attempts.back().bytes_sent = minted.permit.message().body.size();
+  lock.unlock();
+  if (!still.ok()) return attempt_denied(entry, attempt, still.error());
+  world_.transport->send(attempt, std::move(minted.permit), deadline,
+                         [self = shared_from_this(), entry, attempt, wire_id](SendResult result) {
+                           self->attempt_finished(entry, attempt, wire_id, std::move(result));
+                         });
+}
+
+void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, const std::string& wire_id,
+                                     SendResult result) {
+  const auto& pair = entry->pair->pair;
+  using Answer = Result<std::vector<Tensor>>;
+  Answer answer =
+      result.reply.ok() ? cloud::decode_infer(pair.cloud, result.reply.value(), wire_id) : Answer(result.reply.error());
+  auto verdict = scheduler::CloudVerdict::kAnswered;
+  if (!answer.ok())
+    verdict = answer.error().code == ErrorCode::kInvalidArgument ? scheduler::CloudVerdict::kRefused
+                                                                 : scheduler::CloudVerdict::kFailed;
+  Lock lock(mutex_);
+  if (entry->finished || entry->attempt != attempt) return;
+  end_attempt(*entry, answer.ok() ? ErrorCode{} : answer.error().code, result.bytes_sent);
+  if (answer.ok()) {
+    entry->cloud_outputs = std::move(answer).value();
+    for (std::size_t i = 0; i < entry->cloud_outputs.size(); ++i) {
+      entry->cloud_outputs[i].name = pair.edge.outputs[i].name;  // an answer looks the same wherever it came from
+    }
+  } else {
+    entry->outcome.message = answer.error().message;
+  }
+  step(lock, scheduler::CloudFinished{entry->id, attempt, verdict});
+}
+
+void Runtime::Core::attempt_denied(const EntryPtr& entry, AttemptId attempt, const Error& error) {
+  Lock lock(mutex_);
+  if (entry->finished || entry->attempt != attempt) return;
+  end_attempt(*entry, error.code, 0);
+  entry->outcome.message = error.message;
+  step(lock, scheduler::CloudFinished{entry->id, attempt, scheduler::CloudVerdict::kDenied});
+}
+
+void Runtime::Core::end_attempt(Entry& entry, ErrorCode error, std::uint64_t bytes_sent) {
+  auto& attempt = entry.outcome.attempts.back();
+  attempt.took = loop_.now() - entry.submitted - attempt.began;
+  attempt.bytes_sent = bytes_sent;
+  if (error != ErrorCode{}) attempt.error = name_of(error);
+  entry.attempt = 0;
+}
+
+}  // namespace hearth

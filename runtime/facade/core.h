@@ -1,0 +1,127 @@
+/// \file Runtime::Core: carries out what the scheduler decides. One mutex around each step; never held during a forward
+/// pass, a callback or I/O.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <hearth/random.h>
+#include <hearth/runtime.h>
+
+#include "runtime/privacy/guard.h"
+#include "runtime/scheduler/core.h"
+
+namespace hearth {
+
+class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
+ public:
+  Core(const RuntimeConfig& config, std::shared_ptr<const policies::Policy> policy, World world, LogCallback log);
+
+  /// Loads the pairs and replays the journal. Before any request.
+  Status start();
+  Outcome infer(const Request& request);
+  RequestId submit(Request request, Callback done);
+  bool cancel(RequestId request);
+  void set_device_state(const DeviceState& state);
+  void set_consent(Consent consent);
+  void end_session(std::string_view session);
+  void forget_session(std::string_view session);
+  void shutdown();
+  /// shutdown(), then lets go of the world but for its loop. Nothing may be called afterwards.
+  void close();
+  std::string policy_sha256();
+
+ private:
+  struct LoadedPair {
+    ModelPair pair;
+    std::shared_ptr<EdgeModel> model;
+  };
+
+  /// One request on its way. Guarded by mutex_.
+  struct Entry {
+    RequestId id = 0;
+    std::shared_ptr<const Request> request;  ///< Borrowed from the caller of infer() until it goes to the cloud.
+    const LoadedPair* pair = nullptr;
+    privacy::Judgement judgement;
+    TimePoint submitted{};
+    Duration deadline{};
+    Callback done;          ///< Empty: a caller waits in infer().
+    bool run_edge = false;  ///< The waiting caller is to run the forward pass.
+    bool finished = false;
+    std::condition_variable changed;
+    std::vector<Tensor> edge_outputs;
+    std::vector<Tensor> cloud_outputs;
+    Outcome outcome;        ///< Attempts and confidence are filled in on the way, the rest at the end.
+    AttemptId attempt = 0;  ///< The cloud attempt in flight; its story is outcome.attempts.back().
+    bool timer_asked = false;
+    std::optional<TimerId> timer;  ///< Loop thread only.
+  };
+  using EntryPtr = std::shared_ptr<Entry>;
+  using Effects = std::vector<std::function<void()>>;
+  using Lock = std::unique_lock<std::mutex>;
+
+  // Admission
+  RequestId admit(const EntryPtr& entry);
+  Status check(const Request& request, const LoadedPair* pair) const;
+  void refuse(const EntryPtr& entry, Reason reason, std::string message, Effects& effects);
+
+  // Carrying out decisions; called with the lock held, effects run after it is released
+  void step(Lock& lock, const scheduler::Event& event);
+  void carry_out(const scheduler::Action& action, TimePoint now, Effects& effects);
+  void on(const scheduler::RunEdge& action, const EntryPtr& entry, TimePoint now, Effects& effects);
+  void on(const scheduler::StartCloud& action, const EntryPtr& entry, TimePoint now, Effects& effects);
+  void on(const scheduler::CancelCloud& action, const EntryPtr& entry, TimePoint now, Effects& effects);
+  void on(const scheduler::SetTimer& action, const EntryPtr& entry, TimePoint now, Effects& effects);
+  void on(const scheduler::Finish& action, const EntryPtr& entry, TimePoint now, Effects& effects);
+  void deliver(const EntryPtr& entry, Effects& effects);
+  void hand_over(RequestId id);
+  void set_timer(const EntryPtr& entry, TimePoint due);
+
+  // The edge
+  void start_edge(const EntryPtr& entry);
+  void edge_finished(const EntryPtr& entry, EdgeModel::Outputs outputs);
+
+  // The cloud; loop thread
+  void begin_attempt(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline);
+  void spend(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline, privacy::Minted minted,
+             const std::string& wire_id);
+  void attempt_finished(const EntryPtr& entry, AttemptId attempt, const std::string& wire_id, SendResult result);
+  void attempt_denied(const EntryPtr& entry, AttemptId attempt, const Error& error);
+  void end_attempt(Entry& entry, ErrorCode error, std::uint64_t bytes_sent);
+
+  void keep_records(Effects& effects);
+  void release_world();
+  void read_probe_when_old();
+  DeviceState device() const;
+  void log(LogLevel level, const std::string& line) const;
+
+  const RuntimeConfig config_;
+  const LogCallback log_;
+  EventLoop& loop_;  ///< Owned by Runtime: closures that wait in the loop hold this core.
+  World world_;
+  std::map<std::string, LoadedPair, std::less<>> pairs_;  ///< Constant after start().
+
+  std::mutex mutex_;
+  PrivacyGuard guard_;
+  scheduler::SchedulerCore scheduler_;
+  std::vector<scheduler::Action> actions_;
+  std::unordered_map<RequestId, EntryPtr> entries_;
+  std::map<RequestId, EntryPtr> undelivered_;  ///< Have an outcome that their callback has not seen yet.
+  RandomStream wire_ids_;
+  DeviceState app_device_;
+  DeviceState probed_device_;
+  TimePoint probed_at_{};
+  RequestId last_id_ = 0;
+  std::size_t callers_ = 0;
+  std::condition_variable caller_left_;
+  bool closed_ = false;
+};
+
+}  // namespace hearth

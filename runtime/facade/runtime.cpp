@@ -1,0 +1,201 @@
+// The public face of Runtime, and the life of its core from start to close.
+#include <hearth/runtime.h>
+
+#include <algorithm>
+#include <future>
+
+#include "runtime/config/config.h"
+#include "runtime/facade/core.h"
+
+namespace hearth {
+namespace {
+
+constexpr Duration kProbeInterval = std::chrono::seconds(5);
+
+Result<std::shared_ptr<const policies::Policy>> load_policy(const RuntimeConfig& config) {
+  if (!config.policy_json.empty()) return policies::Policy::load(config.policy_json, "policy_json");
+  return policies::Policy::load_file(config.policy_file);
+}
+
+}  // namespace
+
+// ---- the core's life ------------------------------------------------------------------------------------------------
+
+Status Runtime::Core::start() {
+  std::string problems;
+  for (const auto& pair : config_.models) {
+    auto model = world_.load_edge_model(pair);
+    if (!model.ok()) {
+      problems += (problems.empty() ? "" : "\n") + model.error().message;
+      continue;
+    }
+    pairs_.emplace(pair.name, LoadedPair{pair, std::move(model).value()});
+  }
+  if (!problems.empty()) return {ErrorCode::kInvalidArgument, problems};
+
+  if (world_.journal) {
+    if (auto status = guard_.ledger().restore(world_.journal->replay()); !status.ok())
+      log(LogLevel::kError,
+          "the journal cannot be read, so every session counts as tainted and every budget as spent: " +
+              status.error().message);
+  }
+  if (world_.probe) probed_device_ = world_.probe->read();
+  probed_at_ = loop_.now();
+  return Done{};
+}
+
+void Runtime::Core::shutdown() {
+  Lock lock(mutex_);
+  if (!closed_) {
+    closed_ = true;
+    step(lock, scheduler::ShutDown{});
+    lock.lock();
+  }
+  while (!undelivered_.empty()) {
+    const RequestId id = undelivered_.begin()->first;
+    lock.unlock();
+    hand_over(id);
+    lock.lock();
+  }
+}
+
+void Runtime::Core::close() {
+  shutdown();
+  {
+    Lock lock(mutex_);
+    caller_left_.wait(lock, [this] { return callers_ == 0; });
+  }
+  // Workers first: once their engine is gone, no thread but the loop's can call in.
+  pairs_.clear();
+  world_.load_edge_model = nullptr;
+  if (loop_.on_loop_thread()) return release_world();
+  std::promise<void> released;
+  loop_.post([&] {
+    release_world();
+    released.set_value();
+  });
+  released.get_future().wait();
+}
+
+/// Transport, journal and probe live on the loop thread and end there.
+void Runtime::Core::release_world() {
+  world_.transport.reset();
+  world_.journal.reset();
+  world_.probe.reset();
+}
+
+void Runtime::Core::set_device_state(const DeviceState& state) {
+  Lock lock(mutex_);
+  app_device_ = state;
+}
+
+DeviceState Runtime::Core::device() const {
+  DeviceState state = app_device_;
+  if (state.network == NetworkKind::kUnknown) state.network = probed_device_.network;
+  if (!state.battery_percent) state.battery_percent = probed_device_.battery_percent;
+  if (!state.charging) state.charging = probed_device_.charging;
+  return state;
+}
+
+void Runtime::Core::read_probe_when_old() {
+  if (!world_.probe || loop_.now() - probed_at_ < kProbeInterval) return;
+  const DeviceState state = world_.probe->read();
+  Lock lock(mutex_);
+  probed_device_ = state;
+  probed_at_ = loop_.now();
+}
+
+void Runtime::Core::set_consent(Consent consent) {
+  Effects effects;
+  {
+    Lock lock(mutex_);
+    guard_.set_consent(consent);
+    keep_records(effects);
+  }
+  for (auto& effect : effects) effect();
+}
+
+void Runtime::Core::forget_session(std::string_view session) {
+  end_session(session);
+  Effects effects;
+  {
+    Lock lock(mutex_);
+    guard_.forget_session(session);
+    keep_records(effects);
+  }
+  for (auto& effect : effects) effect();
+}
+
+void Runtime::Core::end_session(std::string_view session) {
+  if (session.empty()) return;
+  std::vector<RequestId> ids;
+  {
+    Lock lock(mutex_);
+    for (const auto& [id, entry] : entries_)
+      if (entry->request->session == session) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  for (const auto id : ids) cancel(id);
+}
+
+/// Hands what the guard wants remembered to the journal. A record that cannot be kept makes the ledger blind.
+void Runtime::Core::keep_records(Effects& effects) {
+  auto records = guard_.take_records();
+  if (records.empty() || !world_.journal) return;
+  effects.push_back([self = shared_from_this(), records = std::move(records)] {
+    self->loop_.post([self, records] {
+      for (const auto& record : records)
+        self->world_.journal->append(record, [self](Status kept) {
+          if (kept.ok()) return;
+          self->log(LogLevel::kError,
+                    "the journal cannot be written, so nothing more may leave: " + kept.error().message);
+          Lock lock(self->mutex_);
+          self->guard_.ledger().go_blind();
+        });
+    });
+  });
+}
+
+std::string Runtime::Core::policy_sha256() {
+  Lock lock(mutex_);
+  return guard_.policy()->sha256();
+}
+
+void Runtime::Core::log(LogLevel level, const std::string& line) const {
+  if (log_) log_(level, line);
+}
+
+// ---- the public face ------------------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeConfig& config, World world, LogCallback log) {
+  const Status valid = validate(config);
+  auto policy = load_policy(config);
+  if (!valid.ok() || !policy.ok()) {
+    std::string problems = valid.ok() ? "" : valid.error().message;
+    if (!policy.ok()) problems += (problems.empty() ? "" : "\n") + policy.error().message;
+    return Error{ErrorCode::kInvalidArgument, problems};
+  }
+  auto loop = world.loop;
+  auto core = std::make_shared<Core>(config, std::move(policy).value(), std::move(world), std::move(log));
+  if (auto status = core->start(); !status.ok()) {
+    core->close();
+    return status.error();
+  }
+  return std::unique_ptr<Runtime>(new Runtime(std::move(loop), std::move(core)));
+}
+
+Runtime::Runtime(std::shared_ptr<EventLoop> loop, std::shared_ptr<Core> core)
+    : loop_(std::move(loop)), core_(std::move(core)) {}
+Runtime::~Runtime() { core_->close(); }
+
+Outcome Runtime::infer(const Request& request) { return core_->infer(request); }
+RequestId Runtime::submit(Request request, Callback done) { return core_->submit(std::move(request), std::move(done)); }
+bool Runtime::cancel(RequestId request) { return core_->cancel(request); }
+void Runtime::set_device_state(const DeviceState& state) { core_->set_device_state(state); }
+void Runtime::set_consent(Consent consent) { core_->set_consent(consent); }
+void Runtime::end_session(std::string_view session) { core_->end_session(session); }
+void Runtime::forget_session(std::string_view session) { core_->forget_session(session); }
+void Runtime::shutdown() { core_->shutdown(); }
+std::string Runtime::policy_sha256() const { return core_->policy_sha256(); }
+
+}  // namespace hearth

@@ -1,0 +1,40 @@
+/// \file SimulatedModel: an edge model whose answers are a function and whose time is virtual.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <hearth/edge_model.h>
+#include <hearth/event_loop.h>
+#include <hearth/random.h>
+
+namespace hearth::sim {
+
+/// start() answers after a lognormal service time on the loop; run() answers at once. Must outlive the loop's last run.
+/// Threads: run() from any; start() on the loop's.
+class SimulatedModel final : public EdgeModel {
+ public:
+  using Answer = std::function<Outputs(std::span<const Tensor>)>;
+
+  SimulatedModel(EventLoop& loop, Answer answer, Duration service_median, double service_sigma, std::uint64_t seed)
+      : loop_(loop),
+        answer_(std::move(answer)),
+        median_(service_median),
+        sigma_(service_sigma),
+        service_(seed, "edge service times") {}
+
+  const std::string& sha256() const override { return sha256_; }
+  Outputs run(std::span<const Tensor> inputs) override { return answer_(inputs); }
+  void start(std::span<const Tensor> inputs, Callback done) override;
+
+ private:
+  EventLoop& loop_;
+  Answer answer_;
+  Duration median_;
+  double sigma_;
+  RandomStream service_;
+  std::string sha256_ = "simulated";
+};
+
+}  // namespace hearth::sim
