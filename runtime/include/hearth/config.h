@@ -77,7 +77,7 @@ struct RuntimeConfig {
   std::size_t threads = 2;  ///< For everything hearth and LibTorch compute with, in this process.
   Limits limits;
   CloudTiming cloud;
-  std::uint64_t seed = 1;
+  std::uint64_t seed = 0;  ///< Of every draw the runtime makes. 0: chosen by the operating system.
 };
 
 /// Reads a runtime configuration. All problems come in one error, a line each: `file:line: path: what, expected what`.
