@@ -1,0 +1,324 @@
+#include "runtime/edge/torch_engine.h"
+
+#include <ATen/Parallel.h>
+#include <dlfcn.h>
+#include <torch/csrc/jit/runtime/jit_exception.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "runtime/base/json_reader.h"
+#include "runtime/edge/torch_file.h"
+#include "runtime/edge/worker_pool.h"
+
+namespace hearth::edge {
+namespace {
+
+constexpr int kWarmUpPasses = 4;  // The executor profiles the first, optimizes, and is then as it stays.
+
+std::optional<at::ScalarType> scalar_type(Datatype type) {
+  switch (type) {
+    case Datatype::kBool:
+      return at::kBool;
+    case Datatype::kUint8:
+      return at::kByte;
+    case Datatype::kInt8:
+      return at::kChar;
+    case Datatype::kInt16:
+      return at::kShort;
+    case Datatype::kInt32:
+      return at::kInt;
+    case Datatype::kInt64:
+      return at::kLong;
+    case Datatype::kFp16:
+      return at::kHalf;
+    case Datatype::kFp32:
+      return at::kFloat;
+    case Datatype::kFp64:
+      return at::kDouble;
+    default:
+      return std::nullopt;  // LibTorch 1.13 has no such tensors.
+  }
+}
+
+std::optional<Datatype> datatype_of(at::ScalarType type) {
+  for (const auto candidate : {Datatype::kFp32, Datatype::kInt64, Datatype::kBool, Datatype::kUint8, Datatype::kInt8,
+                               Datatype::kInt16, Datatype::kInt32, Datatype::kFp16, Datatype::kFp64}) {
+    if (scalar_type(candidate) == type) return candidate;
+  }
+  return std::nullopt;
+}
+
+std::string describe(std::string_view datatype, std::span<const std::int64_t> shape) {
+  std::string text(datatype);
+  text += " [";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? "," : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+std::string describe(const TensorSpec& spec) { return describe(name_of(spec.datatype), spec.shape); }
+
+std::string describe(const at::Tensor& tensor) {
+  const auto type = datatype_of(tensor.scalar_type());
+  return describe(type ? name_of(*type) : std::string_view(c10::toString(tensor.scalar_type())), tensor.sizes());
+}
+
+bool fits(const at::Tensor& tensor, const TensorSpec& spec) {
+  if (scalar_type(spec.datatype) != tensor.scalar_type()) return false;
+  return std::ranges::equal(tensor.sizes(), spec.shape,
+                            [](std::int64_t size, std::int64_t asked) { return asked == -1 || asked == size; });
+}
+
+/// What a model gave, as a list of tensors: one tensor, a tuple or a list of tensors.
+Result<std::vector<at::Tensor>> tensors_of(const c10::IValue& value) {
+  if (value.isTensor()) return std::vector<at::Tensor>{value.toTensor()};
+  if (value.isTensorList()) return value.toTensorVector();
+  if (!value.isTuple()) return {ErrorCode::kInvalidArgument, "gives " + value.tagKind() + ", expected tensors"};
+  std::vector<at::Tensor> tensors;
+  for (const auto& element : value.toTupleRef().elements()) {
+    if (!element.isTensor()) {
+      return {ErrorCode::kInvalidArgument, "gives a tuple that holds " + element.tagKind() + ", expected tensors"};
+    }
+    tensors.push_back(element.toTensor());
+  }
+  return tensors;
+}
+
+/// LibTorch's reason with every number blotted out: some (an index out of range) quote the input.
+std::string without_numbers(std::string text) {
+  for (char& c : text) {
+    if (std::isdigit(static_cast<unsigned char>(c)) != 0) c = '#';
+  }
+  return text;
+}
+
+/// Each thread keeps its own copy of OpenMP's count and must be told once.
+void bound_this_thread() {
+  thread_local bool told = false;
+  if (told) return;
+  at::init_num_threads();
+  told = true;
+}
+
+/// A loaded file. Threads: run() from any; LibTorch's executor is shared and locks inside.
+class TorchModel final : public EdgeModel, public std::enable_shared_from_this<TorchModel> {
+ public:
+  TorchModel(torch::jit::Module module, const EdgeBinding& binding, std::string sha256,
+             std::shared_ptr<WarningSink> sink, std::shared_ptr<WorkerPool> workers)
+      : module_(std::move(module)),
+        self_(module_._ivalue()),
+        forward_(&module_.get_method("forward").function()),
+        file_(binding.file),
+        inputs_(binding.inputs),
+        outputs_(binding.outputs),
+        sha256_(std::move(sha256)),
+        sink_(std::move(sink)),
+        workers_(std::move(workers)) {
+    for (const TensorSpec& spec : inputs_) types_.push_back(scalar_type(spec.datatype).value_or(at::kFloat));
+  }
+
+  const std::string& sha256() const override { return sha256_; }
+  Outputs run(std::span<const Tensor> inputs) override;
+  void start(std::span<const Tensor> inputs, Callback done) override;
+
+  /// Runs on zeros until the executor is settled, and compares what comes with the binding.
+  Status warm_up();
+
+ private:
+  Status check_outputs(const c10::IValue& given) const;
+  Outputs copy_out(const c10::IValue& given) const;
+
+  const torch::jit::Module module_;
+  const c10::IValue self_;
+  torch::jit::Function* const forward_;
+  const std::string file_;
+  const std::vector<TensorSpec> inputs_;
+  const std::vector<TensorSpec> outputs_;
+  std::vector<at::ScalarType> types_;  // Of inputs_.
+  const std::string sha256_;
+  const std::shared_ptr<WarningSink> sink_;
+  const std::shared_ptr<WorkerPool> workers_;
+  bool writes_inputs_ = false;  // The script works in place on its inputs, so it gets copies.
+};
+
+EdgeModel::Outputs TorchModel::run(std::span<const Tensor> inputs) {
+  if (inputs.size() != inputs_.size()) {
+    return {ErrorCode::kInvalidArgument,
+            file_ + ": takes " + std::to_string(inputs_.size()) + " inputs, got " + std::to_string(inputs.size())};
+  }
+  bound_this_thread();
+  const WarningRoute route(sink_.get());
+  try {
+    const c10::InferenceMode inference;
+    torch::jit::Stack stack;
+    stack.reserve(1 + inputs.size());
+    stack.push_back(self_);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      auto* const bytes = const_cast<std::byte*>(inputs[i].data.data());
+      auto tensor = at::from_blob(bytes, inputs[i].shape, types_[i]);
+      stack.emplace_back(writes_inputs_ ? tensor.clone() : std::move(tensor));
+    }
+    forward_->run(stack);
+    return copy_out(stack.front());
+  } catch (const torch::jit::JITException&) {
+    return {ErrorCode::kInternal, file_ + ": the model raised an exception of its own (text withheld)"};
+  } catch (const std::exception& error) {
+    return {ErrorCode::kInternal, file_ + ": forward pass failed: " + without_numbers(one_line(error))};
+  }
+}
+
+void TorchModel::start(std::span<const Tensor> inputs, Callback done) {
+  auto shared_done = std::make_shared<Callback>(std::move(done));
+  workers_->post({[self = shared_from_this(), inputs, shared_done] { (*shared_done)(self->run(inputs)); },
+                  [shared_done] {
+                    (*shared_done)(Error{ErrorCode::kCancelled, "the edge engine was stopped before the pass began"});
+                  }});
+}
+
+EdgeModel::Outputs TorchModel::copy_out(const c10::IValue& given) const {
+  const auto copy = [](const at::Tensor& from, Datatype type, std::vector<Tensor>& to) {
+    const at::Tensor dense = from.contiguous();
+    Tensor& out = to.emplace_back();
+    out.datatype = type;
+    out.shape.assign(dense.sizes().begin(), dense.sizes().end());
+    const auto* const bytes = static_cast<const std::byte*>(dense.data_ptr());
+    out.data.assign(bytes, bytes + dense.nbytes());
+  };
+  std::vector<Tensor> outputs;
+  if (given.isTensor() && outputs_.size() == 1 && fits(given.toTensor(), outputs_[0])) {  // The common case, lean.
+    copy(given.toTensor(), outputs_[0].datatype, outputs);
+    return outputs;
+  }
+  if (auto good = check_outputs(given); !good.ok()) return Error{ErrorCode::kInternal, good.error().message};
+  const auto tensors = tensors_of(given);
+  outputs.reserve(outputs_.size());
+  for (std::size_t i = 0; i < outputs_.size(); ++i) copy(tensors.value()[i], outputs_[i].datatype, outputs);
+  return outputs;
+}
+
+Status TorchModel::check_outputs(const c10::IValue& given) const {
+  const auto tensors = tensors_of(given);
+  if (!tensors.ok()) return Error{ErrorCode::kInvalidArgument, file_ + ": " + tensors.error().message};
+  if (tensors.value().size() != outputs_.size()) {
+    return Error{ErrorCode::kInvalidArgument, file_ + ": gives " + std::to_string(tensors.value().size()) +
+                                                  " outputs, expected " + std::to_string(outputs_.size())};
+  }
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    if (fits(tensors.value()[i], outputs_[i])) continue;
+    return Error{ErrorCode::kInvalidArgument, file_ + ": output \"" + outputs_[i].name + "\" is " +
+                                                  describe(tensors.value()[i]) + ", expected " + describe(outputs_[i])};
+  }
+  return Done{};
+}
+
+Status TorchModel::warm_up() {
+  const WarningRoute route(sink_.get());
+  std::string shapes;
+  try {
+    torch::jit::Stack zeros = {self_};
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      std::vector<std::int64_t> shape = inputs_[i].shape;
+      std::ranges::replace(shape, -1, 1);
+      zeros.emplace_back(at::zeros(shape, types_[i]));
+      shapes += (i > 0 ? ", " : "") + describe(inputs_[i]);
+    }
+    for (int pass = 0; pass < kWarmUpPasses; ++pass) {
+      torch::jit::Stack stack = zeros;
+      if (pass == 0) {  // Outside inference mode, where LibTorch counts what is written to a tensor.
+        const torch::NoGradGuard no_gradients;
+        forward_->run(stack);
+        for (std::size_t i = 1; i < zeros.size(); ++i) writes_inputs_ |= zeros[i].toTensor()._version() != 0;
+      } else {
+        const c10::InferenceMode inference;
+        for (std::size_t i = 1; i < stack.size(); ++i) stack[i] = at::zeros_like(zeros[i].toTensor());
+        forward_->run(stack);
+      }
+      if (auto good = check_outputs(stack.front()); !good.ok()) return good;
+    }
+  } catch (const std::exception& error) {
+    return Error{ErrorCode::kInvalidArgument, file_ + ": does not run on " + shapes + ": " + one_line(error)};
+  }
+  return Done{};
+}
+
+Status check_specs(const EdgeBinding& binding) {
+  for (const auto* specs : {&binding.inputs, &binding.outputs}) {
+    if (specs->empty()) return Error{ErrorCode::kInvalidArgument, binding.file + ": no inputs or no outputs are bound"};
+    for (const TensorSpec& spec : *specs) {
+      if (scalar_type(spec.datatype)) continue;
+      return Error{ErrorCode::kInvalidArgument, binding.file + ": \"" + spec.name + "\" is bound as " +
+                                                    std::string(name_of(spec.datatype)) +
+                                                    ", which LibTorch does not compute with"};
+    }
+  }
+  return Done{};
+}
+
+void bound_threads() {
+  at::set_num_threads(1);
+  try {
+    at::set_num_interop_threads(1);
+  } catch (const std::exception&) {
+    // Allowed once per process and before the first use; then the count is what somebody else chose.
+  }
+  // OpenBLAS keeps a count of its own. By name, for LibTorch may be linked with another BLAS.
+  if (const auto set = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) set(1);
+}
+
+}  // namespace
+
+/// What models share with the engine, and may keep after it.
+class TorchEngine::Process {
+ public:
+  Process(std::size_t threads, LogLine log)
+      : sink(std::make_shared<WarningSink>(std::move(log))), workers(std::make_shared<WorkerPool>(threads)) {}
+
+  const std::shared_ptr<WarningSink> sink;
+  const std::shared_ptr<WorkerPool> workers;
+};
+
+TorchEngine::TorchEngine(std::size_t threads, LogLine log)
+    : process_(std::make_shared<Process>(threads, std::move(log))) {
+  silence_torch();
+  const WarningRoute route(process_->sink.get());
+  bound_threads();
+  quantized_engine_ = choose_quantized_engine();
+}
+
+TorchEngine::~TorchEngine() { process_->workers->stop(); }
+
+Result<std::shared_ptr<EdgeModel>> TorchEngine::load(const EdgeBinding& binding) {
+  if (auto good = check_specs(binding); !good.ok()) return good.error();
+  const auto bytes = read_model_file(binding.file);
+  if (!bytes.ok()) return bytes.error();
+  std::string sha256 = sha256_hex(bytes.value());
+  if (!binding.sha256.empty() && sha256 != binding.sha256) {
+    return {ErrorCode::kCorrupt, binding.file + ": its SHA-256 is " + sha256 + ", expected " + binding.sha256};
+  }
+  const WarningRoute route(process_->sink.get());
+  bound_this_thread();
+  auto module = parse_module(bytes.value(), binding.file);
+  if (!module.ok()) return module.error();
+  // Frozen is faster; not every module can be, and a frozen one may fail where the plain one runs.
+  std::shared_ptr<TorchModel> model;
+  const auto make = [&](torch::jit::Module ready) {
+    model = std::make_shared<TorchModel>(std::move(ready), binding, sha256, process_->sink, process_->workers);
+    return model->warm_up();
+  };
+  try {
+    const torch::NoGradGuard no_gradients;
+    if (make(freeze_module(module.value())).ok()) return std::shared_ptr<EdgeModel>(model);
+  } catch (const std::exception&) {
+    // Said by the plain module below, when it is wrong too.
+  }
+  auto plain = parse_module(bytes.value(), binding.file);
+  if (!plain.ok()) return plain.error();
+  if (auto warm = make(std::move(plain).value()); !warm.ok()) return warm.error();
+  return std::shared_ptr<EdgeModel>(model);
+}
+
+}  // namespace hearth::edge

@@ -1,0 +1,55 @@
+/// \file TorchEngine: runs TorchScript files on this device. No torch header is needed to use it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <hearth/config.h>
+#include <hearth/edge_model.h>
+#include <hearth/result.h>
+
+namespace hearth::edge {
+
+/// Called with one line, never with payload text, from any thread.
+using LogLine = std::function<void(std::string_view)>;
+
+/// Loads models and owns the threads that EdgeModel::start() runs on.
+///
+/// The thread budget of the process: `threads` workers belong to the engine; one forward pass uses exactly one thread
+/// (LibTorch's pools and OpenBLAS are both set to 1, for the whole process); EdgeModel::run() uses its caller's thread.
+/// So at most `threads` plus the callers inside run() compute, and the scheduler's `edge_slots` bounds both together.
+/// An app that uses LibTorch itself shares these settings: they are LibTorch's, per process, and a later
+/// at::set_num_threads of the app's takes them back.
+///
+/// LibTorch's warnings go to `log` (each place in its source once) instead of stderr; glog's lines below ERROR, which
+/// LibTorch also uses, are dropped unless the app has set glog up itself. A TorchScript `print` prints nothing.
+///
+/// Threads: every method from any thread. A TorchScript file is a program: load only files you trust, and give their
+/// SHA-256. The engine must outlive what it is asked to start; run() works without it.
+class TorchEngine {
+ public:
+  explicit TorchEngine(std::size_t threads, LogLine log = {});
+  /// Lets running passes end, completes waiting ones with kCancelled, joins.
+  ~TorchEngine();
+  TorchEngine(const TorchEngine&) = delete;
+  TorchEngine& operator=(const TorchEngine&) = delete;
+
+  /// Reads, checks, freezes and warms up a model; any number may be loaded at a time. Takes as long as a few forward
+  /// passes. Errors, one line that names the file: kNotFound; kCorrupt for an empty, cut or non-TorchScript file and
+  /// for a SHA-256 other than the binding's; kInvalidArgument when the model cannot run on the binding's inputs or
+  /// gives other outputs than the binding's; kResourceExhausted above 2 GiB.
+  Result<std::shared_ptr<EdgeModel>> load(const EdgeBinding& binding);
+
+  /// What computes quantized layers: "onednn", "fbgemm", "qnnpack" or "none".
+  const std::string& quantized_engine() const { return quantized_engine_; }
+
+ private:
+  class Process;
+  std::shared_ptr<Process> process_;
+  std::string quantized_engine_;
+};
+
+}  // namespace hearth::edge

@@ -1,0 +1,118 @@
+#include "runtime/edge/torch_file.h"
+
+#include <caffe2/serialize/read_adapter_interface.h>
+#include <dlfcn.h>
+#include <torch/csrc/jit/runtime/print_handler.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+
+#include "runtime/base/json_reader.h"
+
+namespace hearth::edge {
+namespace {
+
+constexpr std::uint64_t kModelBytesMax = 2ull << 30;
+constexpr std::size_t kWarningPlacesMax = 64;
+constexpr std::size_t kMessageMax = 300;
+
+Error corrupt(const std::string& file, const std::string& what) { return {ErrorCode::kCorrupt, file + ": " + what}; }
+
+/// LibTorch's own reader of memory does not check its bounds.
+class BytesReader final : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit BytesReader(std::string_view bytes) : bytes_(bytes) {}
+  size_t size() const override { return bytes_.size(); }
+  size_t read(std::uint64_t position, void* buffer, size_t count, const char* /*what*/) const override {
+    if (position >= bytes_.size()) return 0;
+    count = std::min(count, bytes_.size() - static_cast<size_t>(position));
+    std::memcpy(buffer, bytes_.data() + position, count);
+    return count;
+  }
+
+ private:
+  const std::string_view bytes_;
+};
+
+}  // namespace
+
+void WarningSink::take(const c10::SourceLocation& place, const std::string& text, bool from_model) {
+  if (!log_) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (seen_.size() >= kWarningPlacesMax || !seen_.emplace(place.file, place.line).second) return;
+  }
+  if (from_model) {
+    log_("LibTorch: a model gave a warning of its own (text withheld: it may hold input data)");
+  } else {
+    log_("LibTorch: " + text.substr(0, std::min(text.find('\n'), kMessageMax)));
+  }
+}
+
+void silence_torch() {
+  torch::jit::setPrintHandler([](const std::string&) {});
+#ifdef C10_USE_GLOG
+  // Looked up by name, so that only LibTorch decides whether glog is linked.
+  const auto initialized =
+      reinterpret_cast<bool (*)()>(dlsym(RTLD_DEFAULT, "_ZN6google26IsGoogleLoggingInitializedEv"));
+  auto* const level = static_cast<int*>(dlsym(RTLD_DEFAULT, "_ZN3fLI17FLAGS_minloglevelE"));
+  constexpr int kGlogError = 2;
+  if (level != nullptr && !(initialized != nullptr && initialized())) *level = std::max(*level, kGlogError);
+#endif
+}
+
+const char* choose_quantized_engine() {
+  const auto& supported = at::globalContext().supportedQEngines();
+  constexpr std::array<std::pair<at::QEngine, const char*>, 3> kBestFirst = {
+      {{at::QEngine::ONEDNN, "onednn"}, {at::QEngine::FBGEMM, "fbgemm"}, {at::QEngine::QNNPACK, "qnnpack"}}};
+  for (const auto& [engine, name] : kBestFirst) {
+    if (std::ranges::find(supported, engine) == supported.end()) continue;
+    at::globalContext().setQEngine(engine);
+    return name;
+  }
+  return "none";
+}
+
+std::string one_line(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  const std::string_view text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+  // The interpreter puts a traceback of the script first and what was wrong last.
+  constexpr std::string_view kWrong = "RuntimeError: ";
+  std::size_t begin = text.rfind(kWrong);
+  begin = begin == std::string_view::npos ? 0 : begin + kWrong.size();
+  begin = std::min(text.find_first_not_of(" \n", begin), text.size());
+  const std::string_view line = text.substr(begin, std::min(text.find('\n', begin) - begin, kMessageMax));
+  return line.empty() ? "no reason given" : std::string(line);
+}
+
+Result<std::string> read_model_file(const std::string& file) {
+  auto bytes = read_whole_file(file, kModelBytesMax);
+  if (bytes.ok() && bytes->empty()) return corrupt(file, "is empty, expected a TorchScript file");
+  return bytes;
+}
+
+Result<torch::jit::Module> parse_module(std::string_view bytes, const std::string& file) {
+  constexpr std::string_view kZipMagic = "PK\x03\x04";
+  if (!bytes.starts_with(kZipMagic.substr(0, bytes.size()))) {
+    return corrupt(file, "not a TorchScript file (it does not begin as a zip archive)");
+  }
+  try {
+    auto module = torch::jit::load(std::make_shared<BytesReader>(bytes));
+    if (!module.find_method("forward")) return corrupt(file, "a TorchScript file without a method 'forward'");
+    module.eval();
+    return module;
+  } catch (const std::exception& error) {
+    return corrupt(file, "cut, damaged, or not a TorchScript file (" + std::to_string(bytes.size()) +
+                             " bytes): " + one_line(error));
+  }
+}
+
+torch::jit::Module freeze_module(torch::jit::Module module) {
+  // A module made without torch.nn has no such attribute, and freezing takes that for training mode.
+  if (!module.hasattr("training")) module.register_attribute("training", c10::BoolType::get(), false);
+  return torch::jit::freeze(module);
+}
+
+}  // namespace hearth::edge

@@ -1,0 +1,29 @@
+/// \file Training of the two Fashion-MNIST models, with LibTorch. Needs no torch header to call.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include <hearth/result.h>
+
+#include "tools/hearth/fashion_mnist.h"
+
+namespace hearth::tool {
+
+struct TrainOptions {
+  unsigned epochs = 1;
+  std::uint64_t seed = 1;
+  unsigned threads = 2;  ///< Of LibTorch and OpenBLAS, process-wide, while training.
+  /// Called about every tenth of a second on the calling thread with the share of the work done, 0 to 1.
+  std::function<void(double)> progress;
+};
+
+/// A perceptron with one hidden layer: "image" FP32 [n, 784] scaled 0 to 1 -> logits [n, 10].
+/// Written as TorchScript. Same seed, threads and machine: same file. Errors: kInternal, kInvalidArgument (no images).
+Status train_edge(const LabelledImages& train, const TrainOptions& options, const std::string& out_file);
+
+/// A convolutional network: "image" FP32 [n, 1, 28, 28] scaled 0 to 1 -> logits [n, 10]. Otherwise as train_edge.
+Status train_cloud(const LabelledImages& train, const TrainOptions& options, const std::string& out_file);
+
+}  // namespace hearth::tool
