@@ -15,7 +15,7 @@ usage_of() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$1"; }
 # watch TITLE LOG: keeps one line up to date from the last "12/120" in the log; where no terminal is, a line now and then.
 watch() {
   local began=$SECONDS told=0 count
-  while sleep 1; do
+  while sleep 1 >/dev/null 2>&1; do  # an orphan of it must not hold the caller's pipe open
     count=$(tail -c 2000 "$2" 2>/dev/null | grep -aoE '\b[0-9]+/[0-9]+\b' | tail -n 1 || true)
     if ((live)); then
       printf '\r\033[K%s %s (%d s)' "$1" "$count" $((SECONDS - began)) >&2
