@@ -114,6 +114,11 @@ void Problems::add_line(std::string line) {
   }
 }
 
+void Problems::append(const Problems& others) {
+  for (const std::string& line : others.lines_) add_line(line);
+  left_out_ += others.left_out_;
+}
+
 Error Problems::as_error() const {
   std::string message;
   for (const std::string& line : lines_) message += (message.empty() ? "" : "\n") + line;

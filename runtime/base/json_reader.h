@@ -52,6 +52,7 @@ class Problems {
  public:
   void add(const JsonDocument& document, const std::string& pointer, const std::string& message);
   void add_line(std::string line);  ///< A problem that has no place in a document.
+  void append(const Problems& others);
   bool empty() const { return lines_.empty(); }
   /// All problems, one per line, as a kInvalidArgument error.
   Error as_error() const;
@@ -87,6 +88,7 @@ class JsonReader {
   const nlohmann::json* raw(std::string_view key);
 
   void problem(std::string_view key, const std::string& message);  ///< Empty key: the object itself.
+  const std::string& pointer() const { return pointer_; }
   std::string pointer_to(std::string_view key) const;
   const JsonDocument& document() const { return document_; }
   Problems& problems() { return problems_; }

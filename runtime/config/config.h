@@ -5,7 +5,8 @@
 
 namespace hearth {
 
-/// Checks ranges, names, endpoint URLs and that the halves of each pair fit. All problems in one error, a line each.
+/// Checks a configuration, however it was made: bounds in range, names, endpoints that can be reached safely, halves of
+/// pairs that fit. No I/O. All problems come in one error, a line each: `configuration: /path: what, expected what`.
 Status validate(const RuntimeConfig& config);
 
 }  // namespace hearth

@@ -80,10 +80,13 @@ struct RuntimeConfig {
   std::uint64_t seed = 0;  ///< Of every draw the runtime makes. 0: chosen by the operating system.
 };
 
-/// Reads a runtime configuration. All problems come in one error, a line each: `file:line: path: what, expected what`.
+/// Reads a runtime configuration and the pair files it names, and validates both. Relative paths in it are relative to
+/// the file's folder and come back relative to the working directory. All problems come in one error, a line each:
+/// `file:line: path: what, expected what`.
 Result<RuntimeConfig> load_config(const std::string& file);
 
-/// Reads a pair file as `hearth prepare` writes it. `edge.file` comes back relative to the working directory.
+/// Reads a pair file as `hearth prepare` writes it. `edge.file` must exist and comes back relative to the working
+/// directory. Cloud inputs and outputs that the file leaves out are the edge's.
 Result<ModelPair> load_pair(const std::string& file);
 
 }  // namespace hearth

@@ -1,0 +1,174 @@
+#include "runtime/config/checks.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "runtime/base/url.h"
+
+namespace hearth::config {
+namespace {
+
+constexpr std::size_t kRankMax = 16;
+constexpr std::size_t kTensorsMax = 64;
+constexpr std::size_t kLabelsMax = 100'000;
+
+bool is_name(std::string_view name) {
+  return !name.empty() && name.size() <= 128 && name != "." && name != ".." &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+                  c == '.';
+         });
+}
+constexpr const char* kNameRule = "expected 1 to 128 letters, digits, '-', '_' or '.'";
+
+bool is_sha256(std::string_view text) {
+  return text.size() == 64 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+/// Elements in the fixed dimensions, and how many dimensions take any size.
+struct Extent {
+  std::size_t fixed = 1;
+  std::size_t open = 0;
+  bool operator==(const Extent&) const = default;
+};
+
+std::optional<Extent> extent_of(const std::vector<std::int64_t>& shape) {
+  Extent extent;
+  std::vector<std::int64_t> fixed;
+  for (const std::int64_t size : shape) {
+    if (size == -1) {
+      ++extent.open;
+    } else if (size < 1) {
+      return {};
+    } else {
+      fixed.push_back(size);
+    }
+  }
+  const auto count = element_count(fixed);
+  if (!count) return {};
+  extent.fixed = *count;
+  return extent;
+}
+
+std::string text_of(const std::vector<std::int64_t>& shape) {
+  std::string text;
+  for (const std::int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
+  return "[" + text + "]";
+}
+
+void check_specs(const std::vector<TensorSpec>& specs, const std::string& pointer, const Report& report) {
+  if (specs.empty()) report(pointer, "expected at least one tensor");
+  if (specs.size() > kTensorsMax) return report(pointer, "expected at most 64 tensors");
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const TensorSpec& spec = specs[i];
+    const std::string place = pointer + "/" + std::to_string(i);
+    if (spec.name.empty() || spec.name.size() > 128) report(place + "/name", "expected 1 to 128 characters");
+    if (!names.insert(spec.name).second) report(place + "/name", "tensor \"" + spec.name + "\" is there twice");
+    if (spec.shape.size() > kRankMax) {
+      report(place + "/shape", "expected at most 16 dimensions");
+    } else if (!extent_of(spec.shape)) {
+      report(place + "/shape", "expected dimensions of at least 1, or -1 for any, whose product fits in memory; got " +
+                                   text_of(spec.shape));
+    }
+  }
+}
+
+void check_no_bytes(const std::vector<TensorSpec>& specs, const std::string& pointer, const Report& report) {
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    if (specs[i].datatype != Datatype::kBytes) continue;
+    report(pointer + "/" + std::to_string(i) + "/datatype", "BYTES is not a type that a TorchScript model takes");
+  }
+}
+
+/// Both halves of a pair must be fed from the same bytes, and their answers compared.
+void check_fit(const std::vector<TensorSpec>& edge, const std::vector<TensorSpec>& cloud, const std::string& pointer,
+               const Report& report) {
+  if (edge.size() != cloud.size()) {
+    return report(pointer, "expected " + std::to_string(edge.size()) + " as on the edge side, got " +
+                               std::to_string(cloud.size()));
+  }
+  for (std::size_t i = 0; i < edge.size(); ++i) {
+    const std::string place = pointer + "/" + std::to_string(i);
+    if (edge[i].datatype != cloud[i].datatype) {
+      report(place + "/datatype", "expected " + std::string(name_of(edge[i].datatype)) + " as on the edge side, got " +
+                                      std::string(name_of(cloud[i].datatype)));
+    }
+    const auto here = extent_of(edge[i].shape);
+    const auto there = extent_of(cloud[i].shape);
+    if (here && there && *here != *there) {
+      report(place + "/shape",
+             "expected as many elements as the edge's " + text_of(edge[i].shape) + ", got " + text_of(cloud[i].shape));
+    }
+  }
+}
+
+void check_cloud(const ModelPair& pair, const Report& report) {
+  const CloudBinding& cloud = pair.cloud;
+  if (cloud.model.empty()) {
+    if (!cloud.inputs.empty() || !cloud.outputs.empty() || !cloud.version.empty() || !cloud.text_input.empty()) {
+      report("/cloud/model", "expected the name of the model: the rest of its cloud half is there");
+    }
+    return;
+  }
+  if (!is_name(cloud.model)) report("/cloud/model", kNameRule);
+  if (!cloud.version.empty() && !is_name(cloud.version)) report("/cloud/version", kNameRule);
+  if (!cloud.sha256.empty() && !is_sha256(cloud.sha256)) {
+    report("/cloud/sha256", "expected 64 lower-case hexadecimal digits");
+  }
+  check_specs(cloud.inputs, "/cloud/inputs", report);
+  check_specs(cloud.outputs, "/cloud/outputs", report);
+  check_fit(pair.edge.inputs, cloud.inputs, "/cloud/inputs", report);
+  check_fit(pair.edge.outputs, cloud.outputs, "/cloud/outputs", report);
+  for (const TensorSpec& spec : cloud.inputs) {
+    if (spec.name == cloud.text_input) report("/cloud/text_input", "is already the name of a tensor in inputs");
+  }
+}
+
+}  // namespace
+
+void check_pair(const ModelPair& pair, const Report& report) {
+  if (!is_name(pair.name)) report("/name", kNameRule);
+  if (pair.edge.file.empty()) report("/edge/file", "expected the path of a TorchScript file");
+  if (!pair.edge.sha256.empty() && !is_sha256(pair.edge.sha256)) {
+    report("/edge/sha256", "expected 64 lower-case hexadecimal digits");
+  }
+  check_specs(pair.edge.inputs, "/edge/inputs", report);
+  check_specs(pair.edge.outputs, "/edge/outputs", report);
+  check_no_bytes(pair.edge.inputs, "/edge/inputs", report);
+  check_no_bytes(pair.edge.outputs, "/edge/outputs", report);
+  check_cloud(pair, report);
+  if (pair.labels.size() > kLabelsMax) report("/labels", "expected at most 100000 labels");
+  if (pair.labels.empty() || pair.edge.outputs.empty() || pair.edge.outputs[0].shape.empty()) return;
+  const std::int64_t scores = pair.edge.outputs[0].shape.back();
+  if (scores >= 1 && pair.labels.size() != static_cast<std::size_t>(scores)) {
+    report("/labels", "expected " + std::to_string(scores) + " labels, one for each score in outputs[0], got " +
+                          std::to_string(pair.labels.size()));
+  }
+}
+
+void check_endpoint(const Endpoint& endpoint, const Report& report) {
+  if (!is_name(endpoint.name)) {
+    report("/name", kNameRule);
+  } else if (endpoint.name == "edge") {
+    report("/name", "\"edge\" is this device: choose another name");
+  }
+  if (!endpoint.region.empty() && !is_name(endpoint.region)) report("/region", kNameRule);
+  const auto url = parse_url(endpoint.url);
+  if (!url.ok()) {
+    report("/url", url.error().message);
+  } else if (!url.value().secure() && !is_loopback(url.value().host)) {
+    report("/url", "http:// is for this machine only (localhost, 127.0.0.0/8, [::1]); expected https://");
+  }
+}
+
+void check_timing(const CloudTiming& timing, const Report& report) {
+  if (timing.breaker_backoff > timing.breaker_backoff_max) {
+    report("/breaker_backoff_max_ms", "expected at least breaker_backoff_ms, which is " +
+                                          std::to_string(static_cast<long long>(to_ms(timing.breaker_backoff))));
+  }
+}
+
+}  // namespace hearth::config

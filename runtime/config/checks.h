@@ -1,0 +1,47 @@
+/// \file Checks that a model pair and an endpoint must pass, whether read from a file or made in code.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <hearth/config.h>
+
+namespace hearth::config {
+
+/// Told each problem: the JSON pointer of the value inside its object ("/edge/inputs/0/shape"), and what is wrong.
+using Report = std::function<void(const std::string& pointer, const std::string& message)>;
+
+constexpr std::size_t kEndpointsMax = 31;
+
+void check_pair(const ModelPair& pair, const Report& report);
+void check_endpoint(const Endpoint& endpoint, const Report& report);
+void check_timing(const CloudTiming& timing, const Report& report);
+
+/// Calls `visit(key, value, least, most)` for each bound. One table for reading, checking and the schema's test.
+template <class LimitsT, class Visit>
+void visit_limits(LimitsT& limits, Visit&& visit) {
+  visit("queue_length_max", limits.queue_length_max, 1, 1'000'000);
+  visit("edge_slots", limits.edge_slots, 1, 256);
+  visit("cloud_in_flight_max", limits.cloud_in_flight_max, 1, 65'536);
+  visit("payload_kib_max", limits.payload_kib_max, 1, 1'048'576);
+  visit("reply_kib_max", limits.reply_kib_max, 1, 1'048'576);
+  visit("sessions_max", limits.sessions_max, 1, 10'000'000);
+  visit("connections_per_endpoint_max", limits.connections_per_endpoint_max, 1, 1024);
+}
+
+/// The same for durations, in milliseconds.
+template <class TimingT, class Visit>
+void visit_timing(TimingT& timing, Visit&& visit) {
+  visit("connect_timeout_ms", timing.connect_timeout, 1, 600'000);
+  visit("expected_latency_ms", timing.expected_latency, 0.001, 600'000);
+  visit("local_reserve_ms", timing.local_reserve, 0, 600'000);
+  visit("breaker_backoff_ms", timing.breaker_backoff, 1, 3'600'000);
+  visit("breaker_backoff_max_ms", timing.breaker_backoff_max, 1, 86'400'000);
+}
+
+constexpr std::uint64_t kBreakerFailuresMax = 1000;
+constexpr std::uint64_t kThreadsMax = 256;
+constexpr double kDeadlineMsMin = 0.1;
+constexpr double kDeadlineMsMax = 3'600'000;
+
+}  // namespace hearth::config
