@@ -74,6 +74,7 @@ void append_number(std::string& out, T value) {
     end = std::to_chars(text, std::end(text), value).ptr;
   }
   out.append(text, end);
+  if (std::is_floating_point_v<T> && std::string_view(text, end) == "-0") out += ".0";  // "-0" reads as the integer 0
 }
 
 /// False when `value` is not a JSON value that a T can hold.
