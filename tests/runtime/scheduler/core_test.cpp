@@ -1,0 +1,294 @@
+// Goal: each decision of the scheduler, with its reason. Method: events in, actions out; time is a number.
+#include <map>
+#include <set>
+
+#include <rapidcheck.h>
+#include <catch2/catch.hpp>
+
+#include "runtime/scheduler/core.h"
+
+using namespace hearth;
+using namespace hearth::scheduler;
+using std::chrono::milliseconds;
+
+namespace {
+
+struct Bench {
+  explicit Bench(Limits limits = one_slot(), CloudTiming timing = {}, std::size_t endpoints = 1)
+      : core(limits, timing, endpoints, 1) {}
+
+  static Limits one_slot() {
+    Limits limits;
+    limits.edge_slots = 1;
+    limits.queue_length_max = 1;
+    return limits;
+  }
+
+  std::vector<Action> tell(const Event& event, TimePoint at = TimePoint{}) {
+    std::vector<Action> actions;
+    core.step(event, at, actions);
+    return actions;
+  }
+
+  SchedulerCore core;
+};
+
+Submitted cascade(RequestId id, Mask mask = Mask::all(1)) {
+  return {id, mask, PlanKind::kCascade, 0.8f, milliseconds(200), false};
+}
+
+TimePoint at(int ms) { return TimePoint(milliseconds(ms)); }
+
+template <class T>
+const T& only(const std::vector<Action>& actions) {
+  const T* found = nullptr;
+  for (const auto& action : actions) {
+    if (const T* one = std::get_if<T>(&action)) {
+      REQUIRE(found == nullptr);
+      found = one;
+    }
+  }
+  REQUIRE(found != nullptr);
+  return *found;
+}
+
+template <class T>
+bool none(const std::vector<Action>& actions) {
+  for (const auto& action : actions)
+    if (std::holds_alternative<T>(action)) return false;
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("a cascade asks the cloud only under the threshold", "[scheduler]") {
+  Bench bench;
+  CHECK(only<RunEdge>(bench.tell(cascade(1))).id == 1);
+  const auto sure = only<Finish>(bench.tell(EdgeFinished{1, true, 0.8f}));
+  CHECK(sure.reason == Reason::kLocalConfident);
+
+  bench.tell(cascade(2));
+  const auto unsure = bench.tell(EdgeFinished{2, true, 0.79f}, at(3));
+  CHECK(only<StartCloud>(unsure).site == 1);
+  CHECK(only<StartCloud>(unsure).deadline == at(200));
+  CHECK(only<SetTimer>(unsure).due == at(190));  // deadline 200 less the reserve of 10
+  CHECK(none<Finish>(unsure));
+}
+
+TEST_CASE("a confidence that is not a number asks the cloud", "[scheduler]") {
+  Bench bench;
+  bench.tell(cascade(1));
+  CHECK_FALSE(none<StartCloud>(bench.tell(EdgeFinished{1, true, std::numeric_limits<float>::quiet_NaN()})));
+}
+
+TEST_CASE("no plan leaves the mask", "[scheduler]") {
+  const auto plan = GENERATE(PlanKind::kEdge, PlanKind::kCloud, PlanKind::kCascade);
+  SECTION("edge only") {
+    Bench bench;
+    auto request = cascade(1, Mask::edge_only());
+    request.plan = plan;
+    CHECK(none<StartCloud>(bench.tell(request)));
+    const auto actions = bench.tell(EdgeFinished{1, true, 0.1f});
+    CHECK(none<StartCloud>(actions));
+    CHECK(only<Finish>(actions).reason ==
+          (plan == PlanKind::kEdge ? Reason::kLocalByDefault : Reason::kLocalOnlyPermitted));
+  }
+  SECTION("cloud only") {
+    Bench bench;
+    auto request = cascade(1, Mask::all(1).without(kEdgeSite));
+    request.plan = plan;
+    const auto actions = bench.tell(request);
+    CHECK(none<RunEdge>(actions));
+    const auto failed = bench.tell(CloudFinished{1, only<StartCloud>(actions).attempt, CloudVerdict::kFailed}, at(5));
+    CHECK(none<RunEdge>(failed));
+    CHECK(only<Finish>(failed).status == OutcomeStatus::kFailed);
+  }
+  SECTION("nothing") {
+    Bench bench;
+    auto request = cascade(1, Mask());
+    request.plan = plan;
+    const auto finish = only<Finish>(bench.tell(request));
+    CHECK(finish.status == OutcomeStatus::kRejected);
+    CHECK(finish.reason == Reason::kNoPermittedSite);
+  }
+}
+
+TEST_CASE("the bounded queue refuses one more with a typed reason, and runs in order", "[scheduler]") {
+  Bench bench;
+  bench.tell(cascade(1));
+  CHECK(none<Finish>(bench.tell(cascade(2))));
+  const auto refused = only<Finish>(bench.tell(cascade(3)));
+  CHECK(refused.status == OutcomeStatus::kRejected);
+  CHECK(refused.reason == Reason::kQueueFull);
+  CHECK(only<RunEdge>(bench.tell(EdgeFinished{1, true, 1})).id == 2);
+}
+
+TEST_CASE("without room before the deadline the answer stays local", "[scheduler]") {
+  Bench bench;  // first prediction: 80 ms + 2 * 20 ms; the reserve is 10 ms
+  bench.tell(cascade(1));
+  CHECK(only<Finish>(bench.tell(EdgeFinished{1, true, 0}, at(71))).reason == Reason::kNoRoom);
+  bench.tell(cascade(2));
+  CHECK_FALSE(none<StartCloud>(bench.tell(EdgeFinished{2, true, 0}, at(70))));
+}
+
+TEST_CASE("a cloud that does not answer in time is given up for the local answer", "[scheduler]") {
+  Bench bench;
+  bench.tell(cascade(1));
+  const auto attempt = only<StartCloud>(bench.tell(EdgeFinished{1, true, 0}, at(1))).attempt;
+  const auto actions = bench.tell(TimerFired{1}, at(190));
+  CHECK(only<CancelCloud>(actions).attempt == attempt);
+  CHECK(only<Finish>(actions).status == OutcomeStatus::kServed);
+  CHECK(only<Finish>(actions).reason == Reason::kCloudFailed);
+  CHECK(bench.tell(CloudFinished{1, attempt, CloudVerdict::kAnswered}, at(191))
+            .empty());  // a late answer changes nothing
+}
+
+TEST_CASE("a plan for the cloud falls back to the edge inside the deadline", "[scheduler]") {
+  Bench bench;
+  auto request = cascade(1);
+  request.plan = PlanKind::kCloud;
+  bench.tell(request);
+  const auto actions = bench.tell(TimerFired{1}, at(190));
+  CHECK(only<RunEdge>(actions).id == 1);
+  CHECK(only<Finish>(bench.tell(EdgeFinished{1, true, 0}, at(192))).reason == Reason::kCloudFailed);
+}
+
+TEST_CASE("the breaker opens after failures in a row, lets one trial through, and closes on success", "[scheduler]") {
+  CloudTiming timing;
+  timing.breaker_failures = 3;
+  Bench bench(Limits{}, timing);
+  RequestId id = 0;
+  const auto ask = [&](int ms) {
+    auto request = cascade(++id);
+    bench.tell(request, at(ms));
+    return bench.tell(EdgeFinished{id, true, 0}, at(ms));
+  };
+  for (int i = 0; i < 3; ++i) {
+    const auto actions = ask(i);
+    bench.tell(CloudFinished{id, only<StartCloud>(actions).attempt, CloudVerdict::kFailed}, at(i));
+  }
+  CHECK(only<Finish>(ask(10)).reason == Reason::kCloudUnhealthy);
+  // The pause is 1 s with 20 % jitter.
+  CHECK(only<Finish>(ask(799)).reason == Reason::kCloudUnhealthy);
+  const auto trial = ask(1300);
+  CHECK(only<Finish>(ask(1301)).reason == Reason::kCloudUnhealthy);  // one trial at a time
+  bench.tell(CloudFinished{id - 1, only<StartCloud>(trial).attempt, CloudVerdict::kAnswered}, at(1360));
+  CHECK_FALSE(none<StartCloud>(ask(1361)));
+}
+
+TEST_CASE("a refusal by the door or by the server does not open the breaker", "[scheduler]") {
+  const auto verdict = GENERATE(CloudVerdict::kDenied, CloudVerdict::kRefused);
+  Bench bench(Limits{});
+  for (RequestId id = 1; id <= 20; ++id) {
+    bench.tell(cascade(id));
+    const auto actions = bench.tell(EdgeFinished{id, true, 0});
+    const auto ended = bench.tell(CloudFinished{id, only<StartCloud>(actions).attempt, verdict});
+    CHECK(only<Finish>(ended).reason ==
+          (verdict == CloudVerdict::kDenied ? Reason::kLocalOnlyPermitted : Reason::kCloudFailed));
+  }
+}
+
+TEST_CASE("of two permitted endpoints the one predicted faster is asked", "[scheduler]") {
+  Bench bench(Limits{}, {}, 2);
+  const auto ask = [&](RequestId id, Mask mask, int took_ms) {
+    bench.tell(cascade(id, mask));
+    const auto start = only<StartCloud>(bench.tell(EdgeFinished{id, true, 0}));
+    bench.tell(CloudFinished{id, start.attempt, CloudVerdict::kAnswered}, at(took_ms));
+    return start.site;
+  };
+  CHECK(ask(1, Mask::all(2).without(2), 70) == 1);
+  CHECK(ask(2, Mask::all(2).without(1), 20) == 2);
+  CHECK(ask(3, Mask::all(2), 20) == 2);
+  CHECK(ask(4, Mask::all(2).without(2), 70) == 1);  // the mask comes before any prediction
+}
+
+TEST_CASE("a pass that outlives its request keeps its slot", "[scheduler]") {
+  Bench bench;
+  bench.tell(cascade(1));
+  CHECK(only<Finish>(bench.tell(TimerFired{1}, at(200))).reason == Reason::kDeadlinePassed);
+  CHECK(none<RunEdge>(bench.tell(cascade(2), at(201))));
+  CHECK(only<RunEdge>(bench.tell(EdgeFinished{1, true, 1}, at(300))).id == 2);
+}
+
+TEST_CASE("whatever happens in whatever order: one outcome each, no site outside the mask, no bound exceeded",
+          "[scheduler][property]") {
+  const bool held = rc::check("random events", [] {
+    const auto seed = *rc::gen::arbitrary<std::uint64_t>();
+    RandomStream random(seed, "events");
+    Limits limits;
+    limits.edge_slots = 1 + random.below(3);
+    limits.queue_length_max = random.below(4);
+    limits.cloud_in_flight_max = 1 + random.below(3);
+    Bench bench(limits, {}, 3);
+
+    std::map<RequestId, Mask> masks;
+    std::map<RequestId, int> outcomes;
+    std::vector<RequestId> on_edge;
+    std::vector<std::pair<RequestId, AttemptId>> on_cloud;
+    TimePoint now{};
+    const auto take = [&](auto& list) {
+      const auto index = random.below(list.size());
+      const auto one = list[index];
+      list.erase(list.begin() + static_cast<std::ptrdiff_t>(index));
+      return one;
+    };
+    const auto tell = [&](const Event& event) {
+      for (const auto& action : bench.tell(event, now)) {
+        if (const auto* run = std::get_if<RunEdge>(&action)) {
+          RC_ASSERT(masks.at(run->id).has(kEdgeSite));
+          on_edge.push_back(run->id);
+        } else if (const auto* start = std::get_if<StartCloud>(&action)) {
+          RC_ASSERT(masks.at(start->id).has(start->site));
+          RC_ASSERT(start->site != kEdgeSite);
+          on_cloud.emplace_back(start->id, start->attempt);
+        } else if (const auto* finish = std::get_if<Finish>(&action)) {
+          RC_ASSERT(++outcomes[finish->id] == 1);
+          if (finish->status == OutcomeStatus::kServed) RC_ASSERT(masks.at(finish->id).has(finish->answered_by));
+        }
+      }
+      RC_ASSERT(bench.core.edge_busy() <= limits.edge_slots);
+      RC_ASSERT(bench.core.queued() <= limits.queue_length_max);
+      RC_ASSERT(bench.core.cloud_in_flight() <= limits.cloud_in_flight_max);
+    };
+
+    RequestId last = 0;
+    for (int i = 0; i < 120; ++i) {
+      now += milliseconds(random.below(60));
+      switch (random.below(6)) {
+        case 0:
+        case 1: {
+          Mask mask = Mask::all(3);
+          for (SiteId site = 0; site <= 3; ++site)
+            if (random.below(3) == 0) mask = mask.without(site);
+          masks[++last] = mask;
+          tell(Submitted{last, mask, static_cast<PlanKind>(random.below(4)), 0.5f, milliseconds(1 + random.below(300)),
+                         random.below(2) == 0, random.below(8) == 0});
+          break;
+        }
+        case 2:
+          if (!on_edge.empty())
+            tell(EdgeFinished{take(on_edge), random.below(5) != 0, static_cast<float>(random.uniform())});
+          break;
+        case 3:
+          if (!on_cloud.empty()) {
+            const auto [id, attempt] = take(on_cloud);
+            tell(CloudFinished{id, attempt, static_cast<CloudVerdict>(random.below(4))});
+          }
+          break;
+        case 4:
+          tell(TimerFired{1 + random.below(last + 1)});
+          break;
+        case 5:
+          if (random.below(4) == 0) tell(CancelAsked{1 + random.below(last + 1)});
+          break;
+      }
+    }
+    tell(ShutDown{});
+    while (!on_edge.empty()) tell(EdgeFinished{take(on_edge), true, 1});
+    RC_ASSERT(outcomes.size() == last);
+    RC_ASSERT(bench.core.unfinished() == 0u);
+    RC_ASSERT(bench.core.edge_busy() == 0u);
+    RC_ASSERT(bench.core.cloud_in_flight() == 0u);
+  });
+  CHECK(held);
+}
