@@ -17,6 +17,7 @@ class JsonReader;
 
 namespace hearth::policies {
 
+/// What a `when` can ask. Those up to the detectors describe the content, the rest the moment.
 enum class Attribute : std::uint8_t {
   kLabel,
   kModel,

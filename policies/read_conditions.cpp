@@ -43,6 +43,14 @@ constexpr std::array<AttributeRow, 16> kAttributes = {{
 constexpr std::size_t kListMax = 256;
 constexpr std::array<std::string_view, 7> kOperators = {"eq", "ne", "in", "gt", "ge", "lt", "le"};
 
+/// Classify rules look at content alone, so that a class does not come and go with the device's state. The text is read
+/// there and nowhere else: once, and never again for each attempt.
+bool may_ask(const AttributeRow& row, bool class_known) {
+  if (row.attribute == Attribute::kTextContains) return !class_known;
+  const bool content = row.attribute <= Attribute::kDetectedCreditCard && row.attribute != Attribute::kClass;
+  return class_known || content;
+}
+
 std::string list_of(const std::vector<std::string>& words) {
   std::string list;
   for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;
@@ -261,7 +269,7 @@ Conditions read_conditions(JsonReader& rule, std::span<const ClassRule> classes,
   Conditions conditions;
   std::vector<std::string> names;
   for (const AttributeRow& row : kAttributes) {
-    if (class_known || row.attribute != Attribute::kClass) names.emplace_back(row.name);
+    if (may_ask(row, class_known)) names.emplace_back(row.name);
   }
   rule.object("when", [&](JsonReader& when) {
     const json* tests = rule.raw("when");
@@ -273,8 +281,10 @@ Conditions read_conditions(JsonReader& rule, std::span<const ClassRule> classes,
         std::string hint = suggestion(name, names);
         if (hint.empty()) hint = "; attributes: " + list_of(names);
         when.problem(name, "unknown attribute" + hint);
-      } else if (row->attribute == Attribute::kClass && !class_known) {
-        when.problem(name, "the class is not known yet in classify rules: ask for \"label\"");
+      } else if (!may_ask(*row, class_known)) {
+        when.problem(name, class_known ? "only classify rules read the text: give what they find a class, and ask for "
+                                         "\"class\" here"
+                                       : "classify rules see only what is sent; attributes: " + list_of(names));
       } else if (auto condition = ConditionReader(when, *row, classes).read(test)) {
         conditions.add(std::move(*condition));
       }

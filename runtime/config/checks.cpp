@@ -22,10 +22,14 @@ bool is_name(std::string_view name) {
 }
 constexpr const char* kNameRule = "expected 1 to 128 letters, digits, '-', '_' or '.'";
 
+}  // namespace
+
 bool is_sha256(std::string_view text) {
   return text.size() == 64 &&
          std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
+
+namespace {
 
 /// Elements in the fixed dimensions, and how many dimensions take any size.
 struct Extent {
@@ -115,9 +119,6 @@ void check_cloud(const ModelPair& pair, const Report& report) {
   }
   if (!is_name(cloud.model)) report("/cloud/model", kNameRule);
   if (!cloud.version.empty() && !is_name(cloud.version)) report("/cloud/version", kNameRule);
-  if (!cloud.sha256.empty() && !is_sha256(cloud.sha256)) {
-    report("/cloud/sha256", "expected 64 lower-case hexadecimal digits");
-  }
   check_specs(cloud.inputs, "/cloud/inputs", report);
   check_specs(cloud.outputs, "/cloud/outputs", report);
   check_fit(pair.edge.inputs, cloud.inputs, "/cloud/inputs", report);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include <hearth/config.h>
 
@@ -13,6 +14,7 @@ using Report = std::function<void(const std::string& pointer, const std::string&
 
 constexpr std::size_t kEndpointsMax = 31;
 
+bool is_sha256(std::string_view text);
 void check_pair(const ModelPair& pair, const Report& report);
 void check_endpoint(const Endpoint& endpoint, const Report& report);
 void check_timing(const CloudTiming& timing, const Report& report);

@@ -105,6 +105,9 @@ void read_halves(JsonReader& reader, const std::string& file, ModelPair& pair) {
     cloud.read("model", pair.cloud.model);
     cloud.read("version", pair.cloud.version);
     cloud.read("sha256", pair.cloud.sha256);
+    if (!pair.cloud.sha256.empty() && !config::is_sha256(pair.cloud.sha256)) {
+      cloud.problem("sha256", "expected 64 lower-case hexadecimal digits");
+    }
     cloud.read("text_input", pair.cloud.text_input);
     read_specs(cloud, "inputs", pair.cloud.inputs);
     read_specs(cloud, "outputs", pair.cloud.outputs);
