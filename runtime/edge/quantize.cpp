@@ -80,11 +80,12 @@ Result<Quantized> quantize_dynamic(const std::string& in_file, const std::string
   silence_torch();
   WarningSink sink({});
   const WarningRoute route(&sink);
-  if (std::string_view(choose_quantized_engine()) == "none") {
-    return Error{ErrorCode::kUnavailable, "this LibTorch has no engine for quantized layers"};
-  }
   const auto bytes = read_model_file(in_file);
   if (!bytes.ok()) return bytes.error();
+  if (std::string_view(quantized_engine_for(bytes.value().size())) == "none") {
+    return Error{ErrorCode::kUnavailable, "this LibTorch has no engine for quantized layers"};
+  }
+  const PackingEngine engine(bytes.value().size());
   auto module = parse_module(bytes.value(), in_file);
   if (!module.ok()) return module.error();
   Quantized quantized;

@@ -17,7 +17,7 @@ struct Quantized {
 /// writes a TorchScript file that PyTorch loads too. `out_file` appears whole or not at all.
 /// Errors, one line that names the file: kNotFound, kCorrupt as TorchEngine::load; kInvalidArgument when the model has
 /// no such layer or cannot be frozen; kUnavailable when this LibTorch has no quantized engine or the file cannot be
-/// written. Threads: any; sets LibTorch's quantized engine, which is per process.
+/// written. Threads: any.
 Result<Quantized> quantize_dynamic(const std::string& in_file, const std::string& out_file);
 
 }  // namespace hearth::edge

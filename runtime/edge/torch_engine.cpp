@@ -286,10 +286,11 @@ TorchEngine::TorchEngine(std::size_t threads, LogLine log)
   silence_torch();
   const WarningRoute route(process_->sink.get());
   bound_threads();
-  quantized_engine_ = choose_quantized_engine();
 }
 
 TorchEngine::~TorchEngine() { process_->workers->stop(); }
+
+std::string_view TorchEngine::quantized_engine(std::uint64_t file_bytes) { return quantized_engine_for(file_bytes); }
 
 Result<std::shared_ptr<EdgeModel>> TorchEngine::load(const EdgeBinding& binding) {
   if (auto good = check_specs(binding); !good.ok()) return good.error();
@@ -300,12 +301,14 @@ Result<std::shared_ptr<EdgeModel>> TorchEngine::load(const EdgeBinding& binding)
     return {ErrorCode::kCorrupt, binding.file + ": its SHA-256 is " + sha256 + ", expected " + binding.sha256};
   }
   const WarningRoute route(process_->sink.get());
+  const PackingEngine engine(bytes.value().size());
   bound_this_thread();
   auto module = parse_module(bytes.value(), binding.file);
   if (!module.ok()) return module.error();
   // Frozen is faster; not every module can be, and a frozen one may fail where the plain one runs.
   std::shared_ptr<TorchModel> model;
   const auto make = [&](torch::jit::Module ready) {
+    if (at::globalContext().qEngine() == at::QEngine::QNNPACK) calm_qnnpack(ready);
     model = std::make_shared<TorchModel>(std::move(ready), binding, sha256, process_->sink, process_->workers);
     return model->warm_up();
   };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -43,13 +44,13 @@ class TorchEngine {
   /// gives other outputs than the binding's; kResourceExhausted above 2 GiB.
   Result<std::shared_ptr<EdgeModel>> load(const EdgeBinding& binding);
 
-  /// What computes quantized layers: "onednn", "fbgemm", "qnnpack" or "none".
-  const std::string& quantized_engine() const { return quantized_engine_; }
+  /// What computes the quantized layers of a file of this size: "onednn", "qnnpack", "fbgemm" or "none". Small files
+  /// get the engine with the lower cost per call.
+  static std::string_view quantized_engine(std::uint64_t file_bytes);
 
  private:
   class Process;
   std::shared_ptr<Process> process_;
-  std::string quantized_engine_;
 };
 
 }  // namespace hearth::edge

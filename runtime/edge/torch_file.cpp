@@ -8,6 +8,7 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 #include "runtime/base/json_reader.h"
 
@@ -17,6 +18,28 @@ namespace {
 constexpr std::uint64_t kModelBytesMax = 2ull << 30;
 constexpr std::size_t kWarningPlacesMax = 64;
 constexpr std::size_t kMessageMax = 300;
+
+constexpr std::uint64_t kSmallFileBytes = 256 * 1024;
+
+using NamedEngine = std::pair<at::QEngine, const char*>;
+
+std::optional<NamedEngine> best_engine(std::uint64_t file_bytes) {
+  constexpr std::array<NamedEngine, 3> kLargeBestFirst = {
+      {{at::QEngine::ONEDNN, "onednn"}, {at::QEngine::FBGEMM, "fbgemm"}, {at::QEngine::QNNPACK, "qnnpack"}}};
+  constexpr std::array<NamedEngine, 3> kSmallBestFirst = {
+      {{at::QEngine::QNNPACK, "qnnpack"}, {at::QEngine::FBGEMM, "fbgemm"}, {at::QEngine::ONEDNN, "onednn"}}};
+  const auto& supported = at::globalContext().supportedQEngines();
+  for (const NamedEngine& engine : file_bytes < kSmallFileBytes ? kSmallBestFirst : kLargeBestFirst) {
+    if (std::ranges::find(supported, engine.first) != supported.end()) return engine;
+  }
+  return std::nullopt;
+}
+
+/// Guards LibTorch's one quantized engine, which is global; so is this.
+std::mutex& packing_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
 
 Error corrupt(const std::string& file, const std::string& what) { return {ErrorCode::kCorrupt, file + ": " + what}; }
 
@@ -63,17 +86,17 @@ void silence_torch() {
 #endif
 }
 
-const char* choose_quantized_engine() {
-  const auto& supported = at::globalContext().supportedQEngines();
-  constexpr std::array<std::pair<at::QEngine, const char*>, 3> kBestFirst = {
-      {{at::QEngine::ONEDNN, "onednn"}, {at::QEngine::FBGEMM, "fbgemm"}, {at::QEngine::QNNPACK, "qnnpack"}}};
-  for (const auto& [engine, name] : kBestFirst) {
-    if (std::ranges::find(supported, engine) == supported.end()) continue;
-    at::globalContext().setQEngine(engine);
-    return name;
-  }
-  return "none";
+const char* quantized_engine_for(std::uint64_t file_bytes) {
+  const auto best = best_engine(file_bytes);
+  return best ? best->second : "none";
 }
+
+PackingEngine::PackingEngine(std::uint64_t file_bytes)
+    : lock_(packing_mutex()), before_(at::globalContext().qEngine()) {
+  if (const auto best = best_engine(file_bytes)) at::globalContext().setQEngine(best->first);
+}
+
+PackingEngine::~PackingEngine() { at::globalContext().setQEngine(before_); }
 
 std::string one_line(const std::exception& error) {
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
@@ -113,6 +136,23 @@ torch::jit::Module freeze_module(torch::jit::Module module) {
   // A module made without torch.nn has no such attribute, and freezing takes that for training mode.
   if (!module.hasattr("training")) module.register_attribute("training", c10::BoolType::get(), false);
   return torch::jit::freeze(module);
+}
+
+void calm_qnnpack(torch::jit::Module& module) {
+  static const auto kinds = {c10::Symbol::fromQualString("quantized::linear_dynamic"),
+                             c10::Symbol::fromQualString("quantized::linear_relu_dynamic")};
+  const auto graph = module.get_method("forward").graph();
+  std::vector<torch::jit::Block*> blocks = {graph->block()};
+  while (!blocks.empty()) {
+    torch::jit::Block* const block = blocks.back();
+    blocks.pop_back();
+    for (torch::jit::Node* const node : block->nodes()) {
+      blocks.insert(blocks.end(), node->blocks().begin(), node->blocks().end());
+      if (std::ranges::find(kinds, node->kind()) == kinds.end() || node->inputs().size() < 3) continue;
+      const torch::jit::WithInsertPoint here(node);
+      node->replaceInput(2, graph->insertConstant(false));
+    }
+  }
 }
 
 }  // namespace hearth::edge

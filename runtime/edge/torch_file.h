@@ -50,9 +50,25 @@ using WarningRoute = c10::WarningUtils::WarningHandlerGuard;
 /// Drops glog's lines below ERROR, unless the app has set glog up, and what TorchScript prints. Per process.
 void silence_torch();
 
-/// Makes the best engine of this LibTorch the one that quantized weights are packed for, and names it; "none" when
-/// there is none. Has to come before a quantized file is loaded.
-const char* choose_quantized_engine();
+/// The engine that quantized layers of a file of this size are packed for: "onednn", "fbgemm", "qnnpack", or "none"
+/// when LibTorch has none. oneDNN costs 30 us a call and layer and then is quick, QNNPACK costs little and then is
+/// slower; two layers cross at about 400 wide (LibTorch 1.13.1, one thread, batch 1). By size and not by trying, so
+/// that the same file always computes the same numbers on one machine.
+const char* quantized_engine_for(std::uint64_t file_bytes);
+
+/// While it lives, quantized layers of this process are packed for quantized_engine_for(file_bytes), which is when they
+/// are loaded or made; what is packed keeps its engine. One at a time: others wait.
+class PackingEngine {
+ public:
+  explicit PackingEngine(std::uint64_t file_bytes);
+  ~PackingEngine();
+  PackingEngine(const PackingEngine&) = delete;
+  PackingEngine& operator=(const PackingEngine&) = delete;
+
+ private:
+  std::unique_lock<std::mutex> lock_;
+  at::QEngine before_;
+};
 
 /// LibTorch's message without its backtrace, in one line.
 std::string one_line(const std::exception& error);
@@ -65,5 +81,9 @@ Result<torch::jit::Module> parse_module(std::string_view bytes, const std::strin
 
 /// The module with its parameters as constants. `module` must not have run. Throws when it cannot be frozen.
 torch::jit::Module freeze_module(torch::jit::Module module);
+
+/// QNNPACK ignores `reduce_range` and warns of it at each call of each layer: asks for what it does anyway. `module`
+/// must not have run.
+void calm_qnnpack(torch::jit::Module& module);
 
 }  // namespace hearth::edge
