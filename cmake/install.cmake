@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS hearth_shared EXPORT hearthTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY runtime/include/hearth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hearth)
+install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/hearth)
 if(HEARTH_BUILD_PROGRAMS)
   install(TARGETS hearth hearth-cloud-stub RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
