@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <iterator>
-#include <set>
 
 #include "runtime/base/json_reader.h"
 
@@ -65,6 +64,11 @@ std::string plain_message(std::string message) {
     if (cut.front() != 'p') continue;
     if (const auto colon = message.find(": "); colon != std::string::npos) message.erase(0, colon + 2);
   }
+  // The place says it already, and the file's own text is not for messages.
+  if (const auto begin = message.find("; last read: '"); begin != std::string::npos) {
+    const auto end = message.rfind("'; expected ");
+    message.erase(begin, end == std::string::npos || end < begin ? std::string::npos : end + 1 - begin);
+  }
   if (message.size() > 160) message = message.substr(0, 160) + "...";
   std::replace_if(
       message.begin(), message.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
@@ -93,7 +97,7 @@ class PositionedBuilder final : public nlohmann::json::json_sax_t {
   bool key(string_t& value) override {
     key_ = std::move(value);
     // The last value would win silently. Reading goes on, so that every such key is named at once.
-    if (open_.back().value->contains(key_) && duplicates_.size() < 20) {
+    if (open_.back().value->contains(key_) && duplicate_count_++ < 20) {
       duplicates_ += line_prefix() + "key " + describe(key_) + " stands twice in one object\n";
     }
     return true;
@@ -158,7 +162,8 @@ class PositionedBuilder final : public nlohmann::json::json_sax_t {
   std::string_view text_;
   std::vector<Level> open_;
   std::string key_;
-  std::string duplicates_;
+  std::string duplicates_;  ///< A line each, the first twenty.
+  int duplicate_count_ = 0;
   std::string error_;
 };
 
