@@ -101,7 +101,8 @@ class Loader {
     }
   }
 
-  /// Raising a class must never permit more: that is what "can only be raised" is worth.
+  /// Raising a class must never permit more: that is what "can only be raised" is worth. Where redacted data may go and
+  /// where plain data may go are not compared.
   void check_order(JsonReader& reader, const ClassRule& before, const ClassRule& rule) {
     const auto within = [](const std::vector<std::string>& inner, const std::vector<std::string>& outer) {
       if (outer.empty()) return true;
@@ -110,9 +111,9 @@ class Loader {
       });
     };
     if (!reader.has("egress")) return;
+    const bool same = rule.egress == before.egress && rule.egress != Egress::kNever;
     const bool wider = rule.egress > before.egress ||
-                       (rule.egress != Egress::kNever &&
-                        !(within(rule.regions, before.regions) && within(rule.endpoints, before.endpoints)));
+                       (same && !(within(rule.regions, before.regions) && within(rule.endpoints, before.endpoints)));
     if (wider) {
       reader.problem("egress", "class \"" + rule.name + "\" may do more than \"" + before.name +
                                    "\" before it; classes stand from least to most restrictive");
@@ -204,14 +205,15 @@ class Loader {
     }
   }
 
-  /// A rule that binds a class binds every more restrictive class that can leave, else raising a class would free it.
+  /// A rule that binds a class binds every more restrictive class, else raising a class would free it. A class that
+  /// never leaves is bound already, unless the rule is about the edge.
   void check_upward(JsonReader& reader, const ForbidRule& rule) {
     for (const Condition& condition : rule.when.all()) {
       if (condition.attribute != Attribute::kClass) continue;
       for (std::size_t i = 0; i + 1 < out_->classes.size(); ++i) {
         const ClassRule& above = out_->classes[i + 1];
         if ((condition.choices >> i & 1u) == 0 || (condition.choices >> (i + 1) & 1u) != 0) continue;
-        if (above.egress == Egress::kNever) continue;
+        if (above.egress == Egress::kNever && !rule.sites.edge) continue;
         reader.problem("when", "forbids class \"" + out_->classes[i].name + "\" but not \"" + above.name +
                                    "\", which is more restrictive: use {\"class\": {\"ge\": \"" +
                                    out_->classes[i].name + "\"}}");

@@ -83,7 +83,7 @@ std::string describe(const nlohmann::json& value) {
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
   if (word.empty() || word.size() > 64) return {};
-  std::size_t best = word.size() / 3 + 2;  // Not found: this far is something else.
+  std::size_t best = std::max<std::size_t>(word.size() / 3, 1) + 1;  // This far is something else.
   std::string found;
   for (const std::string& candidate : candidates) {
     if (candidate.size() > 64) continue;

@@ -1,0 +1,49 @@
+// Evaluation must not allocate: it runs on the caller's thread for every request.
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "policies/policy.h"
+
+static std::atomic<long> allocations{0};
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace hearth::policies {
+namespace {
+
+TEST_CASE("classify, permit and prefer allocate nothing") {
+  const auto loaded = Policy::load_file("configs/policies/demo.json");
+  INFO((loaded.ok() ? "" : loaded.error().message));
+  REQUIRE(loaded.ok());
+  const Policy& policy = *loaded.value();
+  Facts facts;
+  facts.label = "public";
+  facts.model = "photo-tagger";
+  facts.text = "red boots, hardly worn, for a patient buyer";
+  facts.consent = Consent::kGiven;
+  facts.session_tainted = false;
+  facts.cloud_mib_today = 1;
+  const EndpointFacts endpoints[] = {{"stub", "local"}};
+  const long before = allocations;
+  REQUIRE(before > 0);  // The counter counts.
+  const Classified classified = policy.classify(facts);
+  const Permission permission = policy.permit(facts, classified.data_class, endpoints);
+  const Preference preference = policy.prefer(facts, classified.data_class);
+  const long after = allocations;
+  CHECK(after == before);
+  CHECK(policy.rule_id(classified.rule) == "caption-is-clinical");
+  CHECK(policy.rule_id(permission.rule) == "class:sensitive");
+  CHECK(policy.rule_id(preference.rule) == "unsure-photos");
+}
+
+}  // namespace
+}  // namespace hearth::policies

@@ -1,0 +1,228 @@
+// Every mistake in a policy file, and the line it is answered with.
+#include <catch2/catch.hpp>
+
+#include "policies/policy.h"
+
+namespace hearth::policies {
+namespace {
+
+std::string refusal(const std::string& text) {
+  const auto loaded = Policy::load(text, "policy.json");
+  if (loaded.ok()) return "(accepted)";
+  CHECK(loaded.error().code == ErrorCode::kInvalidArgument);
+  return loaded.error().message;
+}
+
+/// A good policy with `extra` after line 3, so that what is in it stands on line 4.
+std::string with(const std::string& extra) {
+  return R"({"version": 1, "name": "p",
+  "classes": [{"name": "low", "egress": "allow"}, {"name": "mid", "egress": "allow"},
+              {"name": "high", "egress": "never"}],
+)" + extra +
+         "}";
+}
+
+std::string with_classes(const std::string& classes) {
+  return "{\"version\": 1, \"name\": \"p\",\n\"classes\": [" + classes + "]}";
+}
+
+std::string with_when(const std::string& when, const std::string& list = "forbid") {
+  const std::string end = list == "classify" ? ", \"class\": \"high\"}]" : "}]";
+  return with("\"" + list + "\": [{\"id\": \"r\", \"when\": " + when + end);
+}
+
+struct Case {
+  std::string text;
+  std::string expected;
+};
+
+void check(const std::vector<Case>& cases) {
+  for (const Case& one : cases) {
+    INFO(one.text);
+    CHECK(refusal(one.text) == one.expected);
+  }
+}
+
+TEST_CASE("the frame of a policy file is checked") {
+  check({
+      {"[]", "policy.json:1: expected an object, got an array"},
+      {"", "policy.json:1:1: the file is empty, expected JSON"},
+      {"{}",
+       "policy.json:1: \"version\" is missing\npolicy.json:1: \"name\" is missing\n"
+       "policy.json:1: \"classes\" is missing"},
+      {R"({"version": 2, "name": "p", "classes": [{"name": "a", "egress": "never"}]})",
+       "policy.json:1: /version: expected 1, the only version of the language so far; got 2"},
+      {R"({"version": 1, "name": "", "classes": [{"name": "a", "egress": "never"}]})",
+       "policy.json:1: /name: expected a name that is not empty"},
+      {with("\"forbit\": []"), "policy.json:4: /forbit: unknown key (did you mean \"forbid\"?)"},
+      {with("\"forbid\": {}"), "policy.json:4: /forbid: expected an array of objects, got an object"},
+      {with("\"forbid\": [7]"), "policy.json:4: /forbid/0: expected an object, got 7"},
+  });
+}
+
+TEST_CASE("classes are checked") {
+  check({
+      {with_classes(""), "policy.json:2: /classes: expected at least one class"},
+      {with_classes("{\"name\": \"a\"}"), "policy.json:2: /classes/0: \"egress\" is missing"},
+      {with_classes("{\"name\": \"a\", \"egress\": \"alow\"}"),
+       "policy.json:2: /classes/0/egress: expected one of never, redacted, allow; got \"alow\" (did you mean "
+       "\"allow\"?)"},
+      {with_classes("{\"name\": \"a b\", \"egress\": \"never\"}"),
+       "policy.json:2: /classes/0/name: expected 1 to 64 letters, digits, '-', '_' or '.'"},
+      {with_classes("{\"name\": \"a\", \"egress\": \"never\"},\n{\"name\": \"a\", \"egress\": \"never\"}"),
+       "policy.json:3: /classes/1/name: class \"a\" is there twice"},
+      {with_classes("{\"name\": \"a\", \"egress\": \"never\", \"regions\": [\"eu\"]}"),
+       "policy.json:2: /classes/0/regions: contradicts \"egress\": \"never\": nothing of this class leaves"},
+      {with_classes("{\"name\": \"a\", \"egress\": \"allow\", \"endpoints\": []}"),
+       "policy.json:2: /classes/0/endpoints: expected at least one name; \"egress\": \"never\" keeps the class home"},
+      {with_classes("{\"name\": \"a\", \"egress\": \"never\"},\n{\"name\": \"b\", \"egress\": \"allow\"}"),
+       "policy.json:3: /classes/1/egress: class \"b\" may do more than \"a\" before it; classes stand from least to "
+       "most "
+       "restrictive"},
+      {with_classes("{\"name\": \"a\", \"egress\": \"allow\", \"regions\": [\"eu\"]},\n{\"name\": \"b\", \"egress\": "
+                    "\"allow\"}"),
+       "policy.json:3: /classes/1/egress: class \"b\" may do more than \"a\" before it; classes stand from least to "
+       "most "
+       "restrictive"},
+      {with_classes("{\"name\": \"a\", \"egress\": \"never\", \"taints_session_for_s\": 0}"),
+       "policy.json:2: /classes/0/taints_session_for_s: expected a whole number from 1 to 31622400, got 0"},
+      {with("\"default_class\": \"hihg\""),
+       "policy.json:4: /default_class: expected one of the classes low, mid, high; got \"hihg\" (did you mean "
+       "\"high\"?)"},
+  });
+  std::string many;
+  for (int i = 0; i < 65; ++i) {
+    many += (i == 0 ? "" : ",") + std::string("{\"name\": \"c") + std::to_string(i) + "\", \"egress\": \"never\"}";
+  }
+  CHECK(refusal(with_classes(many)) == "policy.json:2: /classes: expected at most 64 classes");
+}
+
+TEST_CASE("rules are checked") {
+  check({
+      {with(R"("forbid": [{"when": {}}])"), "policy.json:4: /forbid/0: \"id\" is missing"},
+      {with(R"("forbid": [{"id": "r"}])"), "policy.json:4: /forbid/0: \"when\" is missing"},
+      {with(R"("forbid": [{"id": "", "when": {}}])"),
+       "policy.json:4: /forbid/0/id: expected 1 to 64 letters, digits, '-', '_' or '.'"},
+      {with(R"("forbid": [{"id": "session-taint", "when": {}}])"),
+       "policy.json:4: /forbid/0/id: \"session-taint\" is the name of a rule that is always there"},
+      {with("\"forbid\": [{\"id\": \"r\", \"when\": {}}],\n\"prefer\": [{\"id\": \"r\", \"when\": {}}]"),
+       "policy.json:5: /prefer/0/id: rule \"r\" is there twice; ids are unique in a file"},
+      {with(R"("classify": [{"id": "r", "when": {}, "class": "top"}])"),
+       "policy.json:4: /classify/0/class: expected one of the classes low, mid, high; got \"top\""},
+      {with(R"("forbid": [{"id": "r", "when": {}, "sites": ["cluod"]}])"),
+       "policy.json:4: /forbid/0/sites/0: expected edge, cloud, cloud:<endpoint> or region:<name>; got \"cluod\" (did "
+       "you "
+       "mean \"cloud\"?)"},
+      {with(R"("forbid": [{"id": "r", "when": {}, "sites": []}])"),
+       "policy.json:4: /forbid/0/sites: expected at least one site"},
+      {with(R"("forbid": [{"id": "r", "when": {"class": "low"}}])"),
+       "policy.json:4: /forbid/0/when: forbids class \"low\" but not \"mid\", which is more restrictive: use "
+       "{\"class\": "
+       "{\"ge\": \"low\"}}"},
+      {with(R"("forbid": [{"id": "r", "when": {"class": "mid"}, "sites": ["edge"]}])"),
+       "policy.json:4: /forbid/0/when: forbids class \"mid\" but not \"high\", which is more restrictive: use "
+       "{\"class\": "
+       "{\"ge\": \"mid\"}}"},
+      {with(R"("budgets": {"cloud_mib_per_day": -1})"),
+       "policy.json:4: /budgets/cloud_mib_per_day: expected a number from 0 to 1000000000, got -1"},
+      {with(R"("budgets": {"cloud_gib_per_day": 1})"),
+       "policy.json:4: /budgets/cloud_gib_per_day: unknown key (did you mean \"cloud_mib_per_day\"?)"},
+      {with(R"("prefer": [{"id": "r", "when": {}, "plan": "cascade"}])"),
+       "policy.json:4: /prefer/0: \"plan\": \"cascade\" needs \"confidence_below\", a number from 0 to 1"},
+      {with(R"("prefer": [{"id": "r", "when": {}, "plan": "cloud", "confidence_below": 0.5}])"),
+       "policy.json:4: /prefer/0/confidence_below: belongs to \"plan\": \"cascade\" only"},
+      {with(R"("prefer": [{"id": "r", "when": {}, "plan": "cascade", "confidence_below": 1.5}])"),
+       "policy.json:4: /prefer/0/confidence_below: expected a number from 0 to 1, got 1.5"},
+      {with(R"("prefer": [{"id": "r", "when": {}, "plan": "reject"}])"),
+       "policy.json:4: /prefer/0/plan: expected one of edge, cloud, cascade; got \"reject\""},
+      {with(R"("prefer": [{"id": "r", "when": {}, "deadline_ms": 1e12}])"),
+       "policy.json:4: /prefer/0/deadline_ms: expected a number from 0.1 to 3600000, got 1000000000000.0"},
+      {with(R"("prefer": [{"id": "r", "when": {}, "objective": {"quality": "high"}}])"),
+       "policy.json:4: /prefer/0/objective/quality: expected a number from 0 to 1000, got \"high\""},
+  });
+}
+
+TEST_CASE("conditions are checked") {
+  const std::string at = "policy.json:4: /forbid/0/when/";
+  check({
+      {with_when("7"), "policy.json:4: /forbid/0/when: expected an object, got 7"},
+      {with_when(R"({"device.netwrok": "metered"})"),
+       at + "device.netwrok: unknown attribute (did you mean \"device.network\"?)"},
+      {with_when(R"({"device.network": "wifi"})"),
+       at + "device.network: expected one of unknown, offline, metered, unmetered; got \"wifi\""},
+      {with_when(R"({"device.network": {"gt": 1}})"),
+       at + "device.network/gt: \"gt\" compares numbers and classes, and device.network is a word"},
+      {with_when(R"({"device.charging": {"lt": true}})"),
+       at + "device.charging/lt: \"lt\" compares numbers and classes, and device.charging is true or false"},
+      {with_when(R"({"device.charging": "yes"})"), at + "device.charging: expected true or false, got \"yes\""},
+      {with_when(R"({"payload_kib": "200"})"), at + "payload_kib: expected a number from 0 to 1000000000, got \"200\""},
+      {with_when(R"({"utc_hour": {"ge": 24}})"), at + "utc_hour/ge: expected a number from 0 to 23, got 24"},
+      {with_when(R"({"utc_hour": [1, "2"]})"), at + "utc_hour/1: expected a number from 0 to 23, got \"2\""},
+      {with_when(R"({"payload_kib": {"above": 3}})"),
+       at + "payload_kib/above: unknown operator, expected one of eq, ne, in, gt, ge, lt, le"},
+      {with_when(R"({"payload_kib": {}})"),
+       at + "payload_kib: expected a value, an array of values or an object of operators, got {}"},
+      {with_when(R"({"payload_kib": {"in": 3}})"), at + "payload_kib/in: expected an array of values, got 3"},
+      {with_when(R"({"model": []})"), at + "model: expected at least one value: an empty array never matches"},
+      {with_when(R"({"model": ""})"), at + "model: expected a string that is not empty, got \"\""},
+      {with_when(R"({"payload_kib": {"gt": 5, "ge": 6}})"),
+       at + "payload_kib/gt: expected either \"gt\" or \"ge\", not both"},
+      {with_when(R"({"payload_kib": {"gt": 5, "lt": 3}})"),
+       at + "payload_kib: can never hold: its parts exclude each other"},
+      {with_when(R"({"utc_hour": {"gt": 23}})"), at + "utc_hour: can never hold: its parts exclude each other"},
+      {with_when(R"({"consent": {"eq": "given", "ne": "given"}})"),
+       at + "consent: can never hold: its parts exclude each other"},
+      {with_when(R"({"class": {"gt": "high"}})"), at + "class: can never hold: its parts exclude each other"},
+      {with_when(R"({"label": "hig"})"),
+       at + "label: expected one of low, mid, high; got \"hig\" (did you mean \"high\"?)"},
+      {with_when(R"({"payload": {"ne": "text"}})"), at + "payload/ne: payload takes \"eq\" and \"in\" only"},
+      {with_when(R"({"text.contains": ["MRN"]})"),
+       at +
+           "text.contains: only classify rules read the text: give what they find a class, and ask for \"class\" here"},
+      {with_when(R"({"class": "low"})", "classify"),
+       "policy.json:4: /classify/0/when/class: classify rules see only what is sent; attributes: label, model, "
+       "payload, "
+       "payload_kib, text.contains, detected.EMAIL, detected.PHONE, detected.CREDIT_CARD"},
+      {with_when(R"({"text.contains": ""})", "classify"),
+       "policy.json:4: /classify/0/when/text.contains: expected a string that is not empty, got \"\""},
+  });
+}
+
+TEST_CASE("tests in a policy file are checked") {
+  const auto test = [](const std::string& body) { return with("\"tests\": [{\"name\": \"t\", " + body + "}]"); };
+  check({
+      {with(R"("tests": [{}])"),
+       "policy.json:4: /tests/0: \"name\" is missing\npolicy.json:4: /tests/0: \"request\" is "
+       "missing\npolicy.json:4: /tests/0: \"expect\" is missing"},
+      {test(R"("request": {"clas": "low"}, "expect": {"plan": "edge"})"),
+       "policy.json:4: /tests/0/request/clas: unknown key (did you mean \"class\"?)"},
+      {test(R"("request": {"payload": "text"}, "expect": {"plan": "edge"})"),
+       "policy.json:4: /tests/0/request/payload: a request of text needs \"text\""},
+      {test(R"("request": {}, "expect": {})"),
+       "policy.json:4: /tests/0/expect: expected at least one of class, classify_rule, mask, rule, plan, prefer_rule"},
+      {test(R"("request": {}, "expect": {"rule": "class:hgih"})"),
+       "policy.json:4: /tests/0/expect/rule: no rule is called \"class:hgih\" (did you mean \"class:high\"?)"},
+      {test(R"("request": {}, "expect": {"mask": ["edge", "cloud:eu"]})"),
+       "policy.json:4: /tests/0/expect/mask/1: expected edge, cloud or cloud:<endpoint of this test>; got "
+       "\"cloud:eu\""},
+  });
+}
+
+TEST_CASE("all problems of a policy come in one error") {
+  CHECK(refusal(
+            with("\"default_class\": 3,\n\"forbid\": [{\"id\": \"r\", \"when\": {\"utc_hour\": true}}],\n\"x\": 1")) ==
+        "policy.json:4: /default_class: expected a string, got 3\n"
+        "policy.json:5: /forbid/0/when/utc_hour: expected a number from 0 to 23, got true\n"
+        "policy.json:6: /x: unknown key; valid keys: $schema, description, version, name, classes, default_class, "
+        "classify, forbid, budgets, prefer, tests");
+}
+
+TEST_CASE("a policy file that is missing says so") {
+  const auto loaded = Policy::load_file("/nowhere/policy.json");
+  REQUIRE_FALSE(loaded.ok());
+  CHECK(loaded.error().code == ErrorCode::kNotFound);
+  CHECK(loaded.error().message == "/nowhere/policy.json: no such file");
+}
+
+}  // namespace
+}  // namespace hearth::policies
