@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <fstream>
 
 #include <httplib.h>
 #include <nlohmann/json.hpp>
@@ -23,6 +23,8 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::size_t kLineBytesMax = 4096;
+constexpr std::size_t kLogBytesShown = 4096;
+constexpr int kExitBadInput = 2;
 constexpr const char* kListening = "listening ";
 
 Error unavailable(std::string message) { return {ErrorCode::kUnavailable, std::move(message)}; }
@@ -44,7 +46,7 @@ void close_one(int& descriptor) {
 
 Result<std::unique_ptr<StubProcess>> StubProcess::start(const std::string& program,
                                                         const std::vector<std::string>& arguments,
-                                                        const std::string& log_file, std::chrono::seconds patience) {
+                                                        std::chrono::seconds patience) {
   if (::access(program.c_str(), X_OK) != 0) return Error{ErrorCode::kNotFound, program + ": no such program"};
   int in[2], out[2];
   if (::pipe2(in, O_CLOEXEC) != 0) return unavailable("no pipe for the cloud stub");
@@ -56,13 +58,13 @@ Result<std::unique_ptr<StubProcess>> StubProcess::start(const std::string& progr
   std::unique_ptr<StubProcess> stub(new StubProcess);
   stub->stdin_ = in[1];
   stub->stdout_ = out[0];
-  stub->log_file_ = log_file;
+  stub->log_ = ::memfd_create("hearth-cloud-stub.log", MFD_CLOEXEC);
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (stub->log_ >= 0) posix_spawn_file_actions_adddup2(&actions, stub->log_, STDERR_FILENO);
   std::vector<char*> argv{const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
@@ -92,24 +94,31 @@ Result<std::string> StubProcess::read_line(std::chrono::seconds patience) {
     const int ready = left > 0 ? ::poll(&waiting, 1, static_cast<int>(left)) : 0;
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0) {
-      return unavailable("the cloud stub did not listen within " + std::to_string(patience.count()) + " s" +
-                         last_log_line());
+      return unavailable("the cloud stub did not listen within " + std::to_string(patience.count()) + " s\n" +
+                         logged());
     }
     char c = 0;
-    if (::read(stdout_, &c, 1) != 1) return unavailable("the cloud stub ended before it listened" + last_log_line());
+    if (::read(stdout_, &c, 1) != 1) return why_it_ended();
     if (c == '\n') return line;
     line += c;
     if (line.size() > kLineBytesMax) return unavailable("the cloud stub did not say where it listens");
   }
 }
 
-std::string StubProcess::last_log_line() const {
-  std::ifstream in(log_file_);
-  std::string last;
-  for (std::string line; std::getline(in, line);) {
-    if (!line.empty()) last = line;
-  }
-  return last.empty() ? "" : ": " + last;
+Error StubProcess::why_it_ended() {
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
+  pid_ = -1;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kExitBadInput) return {ErrorCode::kInvalidArgument, logged()};
+  return unavailable("the cloud stub ended before it listened\n" + logged());
+}
+
+std::string StubProcess::logged() const {
+  std::string text(kLogBytesShown, '\0');
+  const auto size = ::pread(log_, text.data(), text.size(), 0);
+  text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
 }
 
 Status StubProcess::arm(const std::vector<std::string>& input_sha256, const std::vector<std::string>& canaries) {
@@ -142,6 +151,7 @@ void StubProcess::kill() {
   }
   close_one(stdin_);
   close_one(stdout_);
+  close_one(log_);
 }
 
 }  // namespace hearth::tool

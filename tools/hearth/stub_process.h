@@ -17,12 +17,12 @@ namespace hearth::tool {
 /// waits for it; the child also ends by itself when this process dies.
 class StubProcess {
  public:
-  /// Starts `program` with `arguments`, its standard error into `log_file`, and waits for the line that names its
-  /// address. kNotFound: no such program. kUnavailable: it ended, or said nothing within `patience`; the message ends
-  /// with the last line it logged.
+  /// Starts `program` with `arguments` and waits for the line that names its address. kNotFound: no such program.
+  /// kInvalidArgument: it refused its arguments; the message is its own. kUnavailable: it ended otherwise, or said
+  /// nothing within `patience`.
   static Result<std::unique_ptr<StubProcess>> start(const std::string& program,
                                                     const std::vector<std::string>& arguments,
-                                                    const std::string& log_file, std::chrono::seconds patience);
+                                                    std::chrono::seconds patience);
   ~StubProcess();
   StubProcess(const StubProcess&) = delete;
   StubProcess& operator=(const StubProcess&) = delete;
@@ -40,13 +40,14 @@ class StubProcess {
  private:
   StubProcess() = default;
   Result<std::string> read_line(std::chrono::seconds patience);
-  std::string last_log_line() const;
+  Error why_it_ended();
+  std::string logged() const;
 
   int pid_ = -1;
   int stdin_ = -1;  ///< Held open: the child ends with it.
   int stdout_ = -1;
+  int log_ = -1;  ///< Its standard error, in memory.
   std::string url_;
-  std::string log_file_;
 };
 
 }  // namespace hearth::tool

@@ -112,7 +112,7 @@ std::string make_request_lines(const Story& story) {
           {"correct", one.correct},
           {"class_truth", name_of(arrival.photo_class)},
           {"stays_truth", name_of(arrival.stays)}};
-      const std::string outcome = to_json_line(one.outcome);
+      const std::string outcome = telemetry::to_json_line(one.outcome);
       lines += truth.dump();
       lines.back() = ',';  // the two objects become one
       lines.append(outcome, 1, outcome.find_last_of('}'));
