@@ -58,8 +58,8 @@ Status Runtime::Core::check(const Request& request, const LoadedPair* pair) cons
 RequestId Runtime::Core::admit(const EntryPtr& entry) {
   const Request& request = *entry->request;
   const auto pair = pairs_.find(request.model);
-  entry->pair = pair == pairs_.end() ? nullptr : &pair->second;
-  const Status valid = check(request, entry->pair);
+  if (pair != pairs_.end()) entry->pair = pair->second;
+  const Status valid = check(request, entry->pair.get());
   privacy::Classification content;
   if (valid.ok()) content = guard_.classify(request);  // reads the text: not under the lock
 
@@ -133,7 +133,7 @@ Outcome Runtime::Core::infer(const Request& request) {
     edge_finished(entry, entry->pair->model->run(request.inputs));
     lock.lock();
   }
-  if (--callers_ == 0) caller_left_.notify_all();
+  if (--callers_ == 0) left_.notify_all();
   return std::move(entry->outcome);
 }
 
@@ -183,6 +183,7 @@ void Runtime::Core::on(const scheduler::RunEdge&, const EntryPtr& entry, TimePoi
     entry->run_edge = true;
     entry->changed.notify_one();
   } else {
+    ++passes_;
     effects.push_back([self = shared_from_this(), entry] { self->start_edge(entry); });
   }
 }
@@ -299,6 +300,8 @@ void Runtime::Core::start_edge(const EntryPtr& entry) {
   // The closure keeps the entry and with it the inputs alive, also when the request is finished before the pass.
   entry->pair->model->start(entry->request->inputs, [self = shared_from_this(), entry](EdgeModel::Outputs outputs) {
     self->edge_finished(entry, std::move(outputs));
+    Lock lock(self->mutex_);
+    if (--self->passes_ == 0) self->left_.notify_all();
   });
 }
 
@@ -368,6 +371,10 @@ void Runtime::Core::spend(const EntryPtr& entry, AttemptId attempt, SiteId site,
 
 void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, const std::string& wire_id,
                                      SendResult result) {
+  {
+    Lock lock(mutex_);
+    if (entry->finished || entry->attempt != attempt) return;
+  }
   const auto& pair = entry->pair->pair;
   using Answer = Result<std::vector<Tensor>>;
   Answer answer =

@@ -41,14 +41,14 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
  private:
   struct LoadedPair {
     ModelPair pair;
-    std::shared_ptr<EdgeModel> model;
+    EdgeModel* model;  ///< One of models_: not to be touched once closed_.
   };
 
   /// One request on its way. Guarded by mutex_.
   struct Entry {
     RequestId id = 0;
     std::shared_ptr<const Request> request;  ///< Borrowed from the caller of infer() until it goes to the cloud.
-    const LoadedPair* pair = nullptr;
+    std::shared_ptr<const LoadedPair> pair;
     privacy::Judgement judgement;
     TimePoint submitted{};
     Duration deadline{};
@@ -106,7 +106,8 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   const LogCallback log_;
   EventLoop& loop_;  ///< Owned by Runtime: closures that wait in the loop hold this core.
   World world_;
-  std::map<std::string, LoadedPair, std::less<>> pairs_;  ///< Constant after start().
+  std::vector<std::shared_ptr<EdgeModel>> models_;
+  std::map<std::string, std::shared_ptr<const LoadedPair>, std::less<>> pairs_;  ///< Constant after start().
 
   std::mutex mutex_;
   PrivacyGuard guard_;
@@ -119,8 +120,9 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   DeviceState probed_device_;
   TimePoint probed_at_{};
   RequestId last_id_ = 0;
-  std::size_t callers_ = 0;
-  std::condition_variable caller_left_;
+  std::size_t callers_ = 0;  ///< Inside infer().
+  std::size_t passes_ = 0;   ///< Begun by start_edge() and not yet reported in full.
+  std::condition_variable left_;
   bool closed_ = false;
 };
 

@@ -29,7 +29,8 @@ Status Runtime::Core::start() {
       problems += (problems.empty() ? "" : "\n") + model.error().message;
       continue;
     }
-    pairs_.emplace(pair.name, LoadedPair{pair, std::move(model).value()});
+    models_.push_back(std::move(model).value());
+    pairs_.emplace(pair.name, std::make_shared<LoadedPair>(LoadedPair{pair, models_.back().get()}));
   }
   if (!problems.empty()) return {ErrorCode::kInvalidArgument, problems};
 
@@ -61,20 +62,26 @@ void Runtime::Core::shutdown() {
 
 void Runtime::Core::close() {
   shutdown();
+  const bool on_loop = loop_.on_loop_thread();
   {
+    // A simulated pass cannot end while its loop's thread waits here; a real one can, and the loop's thread need not
+    // wait.
     Lock lock(mutex_);
-    caller_left_.wait(lock, [this] { return callers_ == 0; });
+    left_.wait(lock, [&] { return callers_ == 0 && (on_loop || passes_ == 0); });
   }
-  // Workers first: once their engine is gone, no thread but the loop's can call in.
-  pairs_.clear();
-  world_.load_edge_model = nullptr;
-  if (loop_.on_loop_thread()) return release_world();
-  std::promise<void> released;
-  loop_.post([&] {
+  if (on_loop) {
     release_world();
-    released.set_value();
-  });
-  released.get_future().wait();
+  } else {
+    const auto released =
+        std::make_shared<std::promise<void>>();  // shared: set_value may still be ending when wait returns
+    loop_.post([this, released] {
+      release_world();
+      released->set_value();
+    });
+    released->get_future().wait();
+  }
+  models_.clear();
+  world_.load_edge_model = nullptr;  // and with it the engine and its threads
 }
 
 /// Transport, journal and probe live on the loop thread and end there.

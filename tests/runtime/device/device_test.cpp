@@ -1,0 +1,101 @@
+// Goal: what a device's files tell. Method: real files in a temporary folder; a virtual loop takes the callbacks.
+#include <filesystem>
+#include <fstream>
+#include <future>
+
+#include <catch2/catch.hpp>
+
+#include "runtime/device/file_journal.h"
+#include "runtime/device/linux_probe.h"
+#include "runtime/net/net.h"
+#include "tests/support/temp_folder.h"
+
+using namespace hearth;
+using namespace hearth::device;
+namespace fs = std::filesystem;
+
+namespace {
+
+void put(const fs::path& file, const std::string& text) {
+  fs::create_directories(file.parent_path());
+  std::ofstream(file) << text;
+}
+
+/// Appends on the loop and waits for the verdict.
+Status append(EventLoop& loop, Journal& journal, const std::string& record) {
+  std::promise<Status> verdict;
+  loop.post([&] { journal.append(record, [&](Status status) { verdict.set_value(std::move(status)); }); });
+  return verdict.get_future().get();
+}
+
+}  // namespace
+
+TEST_CASE("records survive, a torn last line does not, and the next append starts clean", "[device]") {
+  test::TempFolder folder;
+  const std::string file = folder.path() / "journal.jsonl";
+  const auto loop = net::make_asio_loop();
+  {
+    auto journal = FileJournal::open(*loop, file).value();
+    CHECK(append(*loop, *journal, "one").ok());
+    CHECK(append(*loop, *journal, "two").ok());
+  }
+  std::ofstream(file, std::ios::app) << "tor";
+  {
+    auto journal = FileJournal::open(*loop, file).value();
+    CHECK(journal->replay().value() == std::vector<std::string>{"one", "two"});
+    CHECK(append(*loop, *journal, "three").ok());
+    CHECK(journal->replay().value() == std::vector<std::string>{"one", "two", "three"});
+  }
+}
+
+TEST_CASE("a full journal refuses the record and keeps the ones before", "[device]") {
+  test::TempFolder folder;
+  const auto loop = net::make_asio_loop();
+  auto journal = FileJournal::open(*loop, folder.path() / "journal.jsonl", 8).value();
+  CHECK(append(*loop, *journal, "1234567").ok());
+  CHECK(append(*loop, *journal, "x").error().code == ErrorCode::kResourceExhausted);
+  CHECK(journal->replay().value() == std::vector<std::string>{"1234567"});
+}
+
+TEST_CASE("a disk that is full refuses the record", "[device]") {
+  const auto loop = net::make_asio_loop();
+  auto journal = FileJournal::open(*loop, "/dev/full");
+  REQUIRE(journal.ok());
+  CHECK(append(*loop, *journal.value(), "x").error().code == ErrorCode::kUnavailable);
+}
+
+TEST_CASE("a journal has one owner, and a missing folder is named", "[device]") {
+  test::TempFolder folder;
+  const auto loop = net::make_asio_loop();
+  const std::string file = folder.path() / "journal.jsonl";
+  const auto first = FileJournal::open(*loop, file);
+  CHECK(FileJournal::open(*loop, file).error().message == file + ": the journal is in use by another runtime");
+  const std::string lost = folder.path() / "none" / "journal.jsonl";
+  CHECK(FileJournal::open(*loop, lost).error().message ==
+        lost + ": cannot open the journal: No such file or directory");
+}
+
+TEST_CASE("the probe reads the weakest battery and a network that is down, and guesses nothing", "[device]") {
+  test::TempFolder folder;
+  LinuxProbe probe(folder.path());
+  CHECK_FALSE(probe.read().battery_percent);
+  CHECK(probe.read().network == NetworkKind::kUnknown);
+
+  put(folder.path() / "class/power_supply/BAT0/type", "Battery\n");
+  put(folder.path() / "class/power_supply/BAT0/capacity", "57\n");
+  put(folder.path() / "class/power_supply/BAT0/status", "Discharging\n");
+  put(folder.path() / "class/power_supply/BAT1/type", "Battery\n");
+  put(folder.path() / "class/power_supply/BAT1/capacity", "12\n");
+  put(folder.path() / "class/power_supply/AC/type", "Mains\n");
+  put(folder.path() / "class/net/lo/operstate", "unknown\n");
+  put(folder.path() / "class/net/wlan0/operstate", "down\n");
+  const auto state = probe.read();
+  CHECK(state.battery_percent == 12.0);
+  CHECK(state.charging == false);
+  CHECK(state.network == NetworkKind::kOffline);
+
+  put(folder.path() / "class/net/eth0/operstate", "up\n");
+  CHECK(probe.read().network == NetworkKind::kUnknown);
+  put(folder.path() / "class/power_supply/BAT1/capacity", "many\n");
+  CHECK(probe.read().battery_percent == 57.0);
+}

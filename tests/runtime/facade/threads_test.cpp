@@ -1,0 +1,175 @@
+// Goal: the whole runtime with many caller threads; made for the thread sanitizer.
+// Method: real loop, real HTTP, a real stub server on 127.0.0.1, port 0; only the edge model is a function.
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include <hearth/runtime.h>
+
+#include "cloud_stub/server.h"
+#include "runtime/net/net.h"
+
+using namespace hearth;
+using std::chrono::milliseconds;
+
+namespace {
+
+/// Answers on the caller's thread, or on one of two of its own.
+class ThreadedModel final : public EdgeModel {
+ public:
+  ThreadedModel() {
+    for (auto& worker : workers_) worker = std::thread([this] { work(); });
+  }
+  ~ThreadedModel() override {
+    {
+      std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    changed_.notify_all();
+    for (auto& worker : workers_) worker.join();
+    for (auto& [inputs, done] : jobs_) done(Error{ErrorCode::kCancelled, "ended"});
+  }
+  const std::string& sha256() const override { return sha256_; }
+  Outputs run(std::span<const Tensor> inputs) override {
+    const float values[10] = {inputs[0].floats()[0]};
+    return std::vector{Tensor::of_floats("", {10}, values)};
+  }
+  void start(std::span<const Tensor> inputs, Callback done) override {
+    {
+      std::lock_guard lock(mutex_);
+      jobs_.emplace_back(inputs, std::move(done));
+    }
+    changed_.notify_one();
+  }
+
+ private:
+  void work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
+      if (ending_) return;
+      auto [inputs, done] = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      done(run(inputs));
+      lock.lock();
+    }
+  }
+
+  std::string sha256_ = "function";
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::pair<std::span<const Tensor>, Callback>> jobs_;
+  bool ending_ = false;
+  std::thread workers_[2];
+};
+
+const char* const kPolicy = R"({
+  "version": 1, "name": "threads",
+  "classes": [{"name": "public", "egress": "allow"}, {"name": "secret", "egress": "never"}],
+  "default_class": "secret",
+  "prefer": [{"id": "unsure", "when": {}, "plan": "cascade", "confidence_below": 0.5, "deadline_ms": 2000}]
+})";
+
+std::unique_ptr<Runtime> make_runtime(int port) {
+  RuntimeConfig config;
+  ModelPair pair;
+  pair.name = "null";
+  pair.edge.file = "function";
+  pair.edge.inputs = {{"x", Datatype::kFp32, {4}}};
+  pair.edge.outputs = {{"y", Datatype::kFp32, {10}}};
+  pair.cloud.model = "null";
+  pair.cloud.inputs = pair.edge.inputs;
+  pair.cloud.outputs = pair.edge.outputs;
+  config.models = {pair};
+  config.endpoints = {{"stub", "http://127.0.0.1:" + std::to_string(port), "eu"}};
+  config.policy_json = kPolicy;
+  config.limits.queue_length_max = 10'000;
+  config.seed = 1;
+  World world;
+  world.loop = net::make_asio_loop();
+  world.transport = net::make_http_transport(*world.loop, {});
+  world.load_edge_model = [](const ModelPair&) -> Result<std::shared_ptr<EdgeModel>> {
+    return std::shared_ptr<EdgeModel>(std::make_shared<ThreadedModel>());
+  };
+  auto runtime = Runtime::create(config, std::move(world));
+  REQUIRE(runtime.ok());
+  return std::move(runtime).value();
+}
+
+Request request(float sureness, const char* label) {
+  const float values[] = {sureness, 0, 0, 0};
+  Request request;
+  request.model = "null";
+  request.inputs = {Tensor::of_floats("x", {4}, values)};
+  request.label = label;
+  return request;
+}
+
+}  // namespace
+
+TEST_CASE("many callers, both ways of asking: one outcome each, and only what may leaves", "[facade][loopback]") {
+  stub::StubServer server({}, {stub::null_model("null")});
+  const auto port = server.start();
+  REQUIRE(port.ok());
+  constexpr int kThreads = 8, kEach = 40;
+  std::atomic<int> served{0}, on_cloud{0}, outcomes{0}, secrets_out{0};
+  {
+    const auto runtime = make_runtime(port.value());
+    const auto count = [&](const Outcome& outcome) {
+      ++outcomes;
+      served += outcome.status == OutcomeStatus::kServed;
+      on_cloud += outcome.served_on == "stub";
+      secrets_out += outcome.data_class == "secret" && outcome.bytes_sent > 0;
+    };
+    std::vector<std::thread> callers;
+    for (int t = 0; t < kThreads; ++t) {
+      callers.emplace_back([&, t] {
+        for (int i = 0; i < kEach; ++i) {
+          const auto r = request(i % 3 == 0 ? 0.f : 9.f, i % 2 == 0 ? "public" : "secret");
+          if (t % 2 == 0)
+            count(runtime->infer(r));
+          else
+            runtime->submit(r, count);
+          if (i % 10 == 0) runtime->set_consent(i % 20 == 0 ? Consent::kGiven : Consent::kRevoked);
+        }
+      });
+    }
+    for (auto& caller : callers) caller.join();
+    while (outcomes < kThreads * kEach) std::this_thread::yield();
+  }
+  CHECK(served == kThreads * kEach);
+  // i % 3 == 0 and i % 2 == 0: seven of forty ask the cloud.
+  CHECK(on_cloud == kThreads * 7);
+  CHECK(secrets_out == 0);
+  CHECK(server.stats().infer_requests == static_cast<std::uint64_t>(kThreads * 7));
+}
+
+TEST_CASE("destroying a busy runtime gives everything in flight its outcome and lets waiting callers go",
+          "[facade][loopback]") {
+  stub::StubServer server({}, {stub::null_model("null")});
+  const auto port = server.start();
+  REQUIRE(port.ok());
+  for (int round = 0; round < 20; ++round) {
+    auto runtime = make_runtime(port.value());
+    std::atomic<int> outcomes{0};
+    std::atomic<bool> inside{false}, told{false};
+    for (int i = 0; i < 50; ++i)
+      runtime->submit(request(i % 2 ? 0.f : 9.f, "public"), [&](const Outcome&) { ++outcomes; });
+    std::thread waiting([&, raw = runtime.get()] {
+      inside = true;
+      const auto outcome = raw->infer(request(0, "public"));
+      told = outcome.status == OutcomeStatus::kServed || outcome.reason == Reason::kShutDown;
+    });
+    while (!inside) std::this_thread::yield();
+    runtime->shutdown();
+    waiting.join();
+    CHECK(told);
+    runtime.reset();
+    CHECK(outcomes == 50);
+  }
+}
