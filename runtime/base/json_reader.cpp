@@ -93,6 +93,11 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
       found = candidate;
     }
   }
+  if (found.empty() && word.size() >= 4) {  // Part of a longer name.
+    for (const std::string& candidate : candidates) {
+      if (candidate.find(word) != std::string::npos) return candidate;
+    }
+  }
   return found;
 }
 

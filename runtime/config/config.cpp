@@ -1,5 +1,6 @@
 #include "runtime/config/config.h"
 
+#include <cmath>
 #include <filesystem>
 #include <set>
 #include <type_traits>
@@ -220,7 +221,11 @@ class CodeProblems {
 void check_bounds(const RuntimeConfig& config, CodeProblems& problems) {
   const auto in_range = [](const Report& report, const std::string& key, double value, double min, double max) {
     if (value >= min && value <= max) return;
-    const auto text = [](double number) { return nlohmann::json(number).dump(); };
+    const auto text = [](double number) {
+      if (number == std::floor(number) && std::abs(number) < 1e15)
+        return std::to_string(static_cast<long long>(number));
+      return nlohmann::json(number).dump();
+    };
     report("/" + key, "expected " + text(min) + " to " + text(max) + ", got " + text(value));
   };
   in_range(problems.at(""), "default_deadline_ms", to_ms(config.default_deadline), config::kDeadlineMsMin,

@@ -1,0 +1,214 @@
+// Every file that ships is good, its tests hold, and the schemas name exactly what the loaders accept.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include <hearth/config.h>
+
+#include "policies/policy.h"
+#include "runtime/base/json_reader.h"
+#include "runtime/config/checks.h"
+
+namespace hearth {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+std::vector<fs::path> files_in(const std::string& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  REQUIRE_FALSE(files.empty());
+  return files;
+}
+
+json schema(const std::string& name) {
+  const auto document = JsonDocument::read_file("configs/schema/" + name + ".schema.json");
+  INFO((document.ok() ? "" : document.error().message));
+  REQUIRE(document.ok());
+  return document.value()->root();
+}
+
+TEST_CASE("every file in configs is JSON without double keys") {
+  for (const fs::path& file : files_in("configs")) {
+    const auto document = JsonDocument::read_file(file.string());
+    INFO((document.ok() ? "" : document.error().message));
+    CHECK(document.ok());
+  }
+}
+
+TEST_CASE("every policy that ships loads, and all the tests in it hold") {
+  for (const fs::path& file : files_in("configs/policies")) {
+    INFO(file.string());
+    const auto policy = policies::Policy::load_file(file.string());
+    INFO((policy.ok() ? "" : policy.error().message));
+    REQUIRE(policy.ok());
+    CHECK(policy.value()->test_count() >= 2);
+    CHECK(policy.value()->run_tests() == std::vector<std::string>{});
+  }
+}
+
+/// A copy of configs/ beside a pair, as `hearth prepare` would have left one.
+class Checkout {
+ public:
+  Checkout() : path_(fs::temp_directory_path() / "hearth_configs_test") {
+    fs::remove_all(path_);
+    fs::create_directories(path_ / "models");
+    fs::copy("configs", path_ / "configs", fs::copy_options::recursive);
+    write("models/edge.pt", "not read here");
+    write("models/pair.json", R"({"name": "photo-tagger", "edge": {"file": "edge.pt",
+      "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 784]}],
+      "outputs": [{"name": "y", "datatype": "FP32", "shape": [1, 10]}]}, "cloud": {"model": "large"}})");
+  }
+  ~Checkout() { fs::remove_all(path_); }
+  Checkout(const Checkout&) = delete;
+  Checkout& operator=(const Checkout&) = delete;
+
+  std::string at(const std::string& file) const { return (path_ / file).string(); }
+  std::string write(const std::string& file, const std::string& text) const {
+    std::ofstream(at(file), std::ios::binary) << text;
+    return at(file);
+  }
+
+ private:
+  fs::path path_;
+};
+
+TEST_CASE("every runtime configuration that ships loads, with the policy it names") {
+  const Checkout checkout;
+  for (const fs::path& file : files_in("configs/runtime")) {
+    INFO(file.string());
+    const auto config = load_config(checkout.at(file.string()));
+    INFO((config.ok() ? "" : config.error().message));
+    REQUIRE(config.ok());
+    CHECK(policies::Policy::load_file(config->policy_file).ok());
+  }
+}
+
+/// The keys that a loader asks for, out of its own answer to one it does not know: `...; valid keys: a, b`.
+std::set<std::string> accepted_keys(const std::string& message) {
+  const std::string marker = "unknown key; valid keys: ";
+  const auto found = message.find(marker);
+  INFO(message);
+  REQUIRE(found != std::string::npos);
+  const auto begin = found + marker.size();
+  std::string list = message.substr(begin, message.find('\n', begin) - begin) + ", ";
+  std::set<std::string> keys;
+  for (std::size_t end; (end = list.find(", ")) != std::string::npos; list.erase(0, end + 2)) {
+    keys.insert(list.substr(0, end));
+  }
+  return keys;
+}
+
+std::set<std::string> keys_of(const json& object) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : object.at("properties").items()) keys.insert(key);
+  return keys;
+}
+
+const json kUnknown = {{"qqqqqqqqqqqqqqqqqqqq", 0}};
+
+std::set<std::string> policy_keys(const json& file) {
+  const auto loaded = policies::Policy::load(file.dump(), "p");
+  REQUIRE_FALSE(loaded.ok());
+  return accepted_keys(loaded.error().message);
+}
+
+TEST_CASE("the policy schema names exactly the keys that the loader accepts") {
+  const json all = schema("policy");
+  const json& top = all.at("properties");
+  CHECK(policy_keys(kUnknown) == keys_of(all));
+  for (const char* list : {"classes", "classify", "forbid", "prefer", "tests"}) {
+    INFO(list);
+    CHECK(policy_keys({{list, json::array({kUnknown})}}) == keys_of(top.at(list).at("items")));
+  }
+  CHECK(policy_keys({{"budgets", kUnknown}}) == keys_of(top.at("budgets")));
+  CHECK(policy_keys({{"prefer", json::array({{{"objective", kUnknown}}})}}) ==
+        keys_of(top.at("prefer").at("items").at("properties").at("objective")));
+  const json& test = top.at("tests").at("items").at("properties");
+  CHECK(policy_keys({{"tests", json::array({{{"request", kUnknown}}})}}) == keys_of(test.at("request")));
+  CHECK(policy_keys({{"tests", json::array({{{"expect", kUnknown}}})}}) == keys_of(test.at("expect")));
+  CHECK(policy_keys({{"tests", json::array({{{"endpoints", json::array({kUnknown})}}})}}) ==
+        keys_of(test.at("endpoints").at("items")));
+}
+
+TEST_CASE("the policy schema names exactly the attributes that conditions accept") {
+  const json all = schema("policy");
+  const auto attributes = [](const char* list) {
+    const json rule = {{"id", "r"}, {"when", kUnknown}, {"class", "a"}};
+    const auto loaded = policies::Policy::load(json{{list, json::array({rule})}}.dump(), "p");
+    REQUIRE_FALSE(loaded.ok());
+    std::string message = loaded.error().message;
+    const std::string marker = "unknown attribute; attributes: ";
+    const auto found = message.find(marker);
+    REQUIRE(found != std::string::npos);
+    message.replace(found, marker.size(), "unknown key; valid keys: ");
+    return accepted_keys(message.substr(found));
+  };
+  CHECK(attributes("classify") == keys_of(all.at("definitions").at("when_content")));
+  CHECK(attributes("forbid") == keys_of(all.at("definitions").at("when")));
+  CHECK(attributes("prefer") == keys_of(all.at("definitions").at("when")));
+}
+
+TEST_CASE("the runtime schema names exactly the keys that the loader accepts") {
+  const Checkout checkout;
+  const json all = schema("runtime");
+  const json& top = all.at("properties");
+  const auto keys = [&](const json& file) {
+    const auto config = load_config(checkout.write("c.json", file.dump()));
+    REQUIRE_FALSE(config.ok());
+    return accepted_keys(config.error().message);
+  };
+  CHECK(keys(kUnknown) == keys_of(all));
+  CHECK(keys({{"limits", kUnknown}}) == keys_of(top.at("limits")));
+  CHECK(keys({{"cloud", kUnknown}}) == keys_of(top.at("cloud")));
+  CHECK(keys({{"endpoints", json::array({kUnknown})}}) == keys_of(top.at("endpoints").at("items")));
+}
+
+TEST_CASE("the runtime schema states the bounds and defaults of the code") {
+  const json top = schema("runtime").at("properties");
+  const RuntimeConfig defaults;
+  const auto check = [](const json& value, double min, double max, double standard) {
+    INFO(value.dump());
+    CHECK(value.at("minimum").get<double>() == min);
+    CHECK(value.at("maximum").get<double>() == max);
+    CHECK(value.at("default").get<double>() == standard);
+  };
+  config::visit_limits(defaults.limits, [&](const char* key, const auto& value, double min, double max) {
+    check(top.at("limits").at("properties").at(key), min, max, static_cast<double>(value));
+  });
+  config::visit_timing(defaults.cloud, [&](const char* key, const Duration& value, double min, double max) {
+    check(top.at("cloud").at("properties").at(key), min, max, to_ms(value));
+  });
+  check(top.at("cloud").at("properties").at("breaker_failures"), 1, config::kBreakerFailuresMax,
+        defaults.cloud.breaker_failures);
+  check(top.at("default_deadline_ms"), config::kDeadlineMsMin, config::kDeadlineMsMax,
+        to_ms(defaults.default_deadline));
+  check(top.at("threads"), 1, config::kThreadsMax, static_cast<double>(defaults.threads));
+}
+
+TEST_CASE("the pair schema names exactly the keys that the loader accepts") {
+  const Checkout checkout;
+  const json all = schema("pair");
+  const auto keys = [&](const json& file) {
+    const auto pair = load_pair(checkout.write("p.json", file.dump()));
+    REQUIRE_FALSE(pair.ok());
+    return accepted_keys(pair.error().message);
+  };
+  CHECK(keys(kUnknown) == keys_of(all));
+  CHECK(keys({{"edge", kUnknown}}) == keys_of(all.at("properties").at("edge")));
+  CHECK(keys({{"cloud", kUnknown}}) == keys_of(all.at("properties").at("cloud")));
+  CHECK(keys({{"edge", {{"inputs", json::array({kUnknown})}}}}) ==
+        keys_of(all.at("definitions").at("tensors").at("items")));
+}
+
+}  // namespace
+}  // namespace hearth
