@@ -17,6 +17,16 @@ namespace {
 using torch::jit::Graph;
 using torch::jit::Node;
 
+/// Makes aten::linear of layers written as products, before freezing folds their transposed weights away.
+void fuse_linears(const torch::jit::Module& module) {
+  for (const torch::jit::Module& part : module.modules()) {
+    for (const torch::jit::Method& method : part.get_methods()) {
+      auto graph = method.graph();
+      torch::jit::FuseLinear(graph);
+    }
+  }
+}
+
 void collect_linears(torch::jit::Block* block, std::vector<Node*>& found) {
   for (Node* node : block->nodes()) {
     if (node->kind() == c10::aten::linear) found.push_back(node);
@@ -91,9 +101,9 @@ Result<Quantized> quantize_dynamic(const std::string& in_file, const std::string
   Quantized quantized;
   try {
     const torch::NoGradGuard no_gradients;
+    fuse_linears(module.value());
     auto frozen = freeze_module(module.value());
-    auto graph = frozen.get_method("forward").graph();
-    torch::jit::FuseLinear(graph);
+    const auto graph = frozen.get_method("forward").graph();
     std::vector<Node*> linears;
     collect_linears(graph->block(), linears);
     for (Node* const linear : linears) {
