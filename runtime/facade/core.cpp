@@ -105,7 +105,7 @@ void Runtime::Core::refuse(const EntryPtr& entry, Reason reason, std::string mes
   outcome.reason = reason;
   outcome.message = std::move(message);
   outcome.model = entry->pair ? entry->pair->pair.name : std::string();
-  outcome.policy_sha256 = guard_.policy()->sha256();
+  outcome.policy_sha256 = guard_.policy().sha256();
   entry->finished = true;
   deliver(entry, effects);
 }
@@ -238,7 +238,7 @@ void Runtime::Core::set_timer(const EntryPtr& entry, TimePoint due) {
 void Runtime::Core::on(const scheduler::Finish& action, const EntryPtr& entry, TimePoint now, Effects& effects) {
   const auto& pair = entry->pair->pair;
   const auto& judgement = entry->judgement;
-  const auto& policy = *judgement.policy;
+  const auto& policy = guard_.policy();
   auto& outcome = entry->outcome;
   outcome.status = action.status;
   outcome.reason = action.reason;

@@ -165,7 +165,7 @@ void Runtime::Core::keep_records(Effects& effects) {
 
 std::string Runtime::Core::policy_sha256() {
   Lock lock(mutex_);
-  return guard_.policy()->sha256();
+  return guard_.policy().sha256();
 }
 
 void Runtime::Core::log(LogLevel level, const std::string& line) const {

@@ -62,7 +62,7 @@ privacy::Judgement PrivacyGuard::judge(const Request& request, const privacy::Cl
   const auto permission = policy_->permit(facts, content.data_class, endpoint_facts_);
   const auto& rule = policy_->classes()[content.data_class];
   if (rule.taints_session_for) remember(ledger_.taint(request.session, now, *rule.taints_session_for));
-  return {content, permission.mask, permission.rule, policy_->prefer(facts, content.data_class), policy_};
+  return {content, permission.mask, permission.rule, policy_->prefer(facts, content.data_class)};
 }
 
 Status PrivacyGuard::still_permits(const privacy::Judgement& judgement, const Request& request, SiteId site,
@@ -71,10 +71,7 @@ Status PrivacyGuard::still_permits(const privacy::Judgement& judgement, const Re
   if (site == kEdgeSite || site > endpoints_.size()) return deny("no such endpoint");
   if (!judgement.mask.has(site)) return deny("not in the request's mask");
   const auto facts = facts_of(request, judgement.content.detections, device, now);
-  // The class may be raised by a policy that came since; it is never lowered.
-  const bool same_policy = judgement.policy == policy_;
-  const auto data_class = same_policy ? judgement.content.data_class : policy_->classify(facts).data_class;
-  const auto permission = policy_->permit(facts, data_class, endpoint_facts_);
+  const auto permission = policy_->permit(facts, judgement.content.data_class, endpoint_facts_);
   if (!permission.mask.has(site)) return deny("denied by " + std::string(policy_->rule_id(permission.rule)));
   return Done{};
 }
@@ -86,17 +83,14 @@ Result<privacy::Minted> PrivacyGuard::mint(const privacy::Judgement& judgement, 
   const auto& endpoint = endpoints_[site - 1];
   const std::uint64_t bytes = message.body.size();
   ledger_.charge(bytes, now);
-  const auto& policy = *judgement.policy;
-  std::string record = nlohmann::json{
-      {"kind", "egress"},
-      {"at_s", now.time_since_epoch().count()},
-      {"class", policy.classes()[judgement.content.data_class].name},
-      {"endpoint", endpoint.name},
-      {"region", endpoint.region},
-      {"bytes", bytes},
-      {"policy_sha256",
-       policy_->sha256()}}.dump();
-  return privacy::Minted{EgressPermit(endpoint, std::move(message)), std::move(record)};
+  const nlohmann::json record = {{"kind", "egress"},
+                                 {"at_s", now.time_since_epoch().count()},
+                                 {"class", policy_->classes()[judgement.content.data_class].name},
+                                 {"endpoint", endpoint.name},
+                                 {"region", endpoint.region},
+                                 {"bytes", bytes},
+                                 {"policy_sha256", policy_->sha256()}};
+  return privacy::Minted{EgressPermit(endpoint, std::move(message)), record.dump()};
 }
 
 }  // namespace hearth

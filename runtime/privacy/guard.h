@@ -36,7 +36,6 @@ struct Judgement {
   Mask mask;  ///< From here on it can only be narrowed.
   policies::RuleIndex permit_rule = policies::kNoRule;
   policies::Preference preference;
-  std::shared_ptr<const policies::Policy> policy;  ///< The one that judged; rule indices belong to it.
 };
 
 /// A permit, and the record that must be durable before it is spent.
@@ -76,7 +75,7 @@ class PrivacyGuard {
 
   privacy::Ledger& ledger() { return ledger_; }
   const std::vector<Endpoint>& endpoints() const { return endpoints_; }
-  const std::shared_ptr<const policies::Policy>& policy() const { return policy_; }
+  const policies::Policy& policy() const { return *policy_; }
   /// Journal lines that changes have produced since the last call (taint, consent, forgetting).
   std::vector<std::string> take_records() { return std::exchange(records_, {}); }
 

@@ -1,6 +1,7 @@
 // Goal: each decision of the scheduler, with its reason. Method: events in, actions out; time is a number.
+#include <limits>
 #include <map>
-#include <set>
+#include <memory>
 
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
@@ -210,85 +211,105 @@ TEST_CASE("a pass that outlives its request keeps its slot", "[scheduler]") {
   CHECK(only<RunEdge>(bench.tell(EdgeFinished{1, true, 1}, at(300))).id == 2);
 }
 
-TEST_CASE("whatever happens in whatever order: one outcome each, no site outside the mask, no bound exceeded",
-          "[scheduler][property]") {
-  const bool held = rc::check("random events", [] {
-    const auto seed = *rc::gen::arbitrary<std::uint64_t>();
-    RandomStream random(seed, "events");
-    Limits limits;
+namespace {
+
+/// A scheduler amid random events, which checks what it answers.
+struct RandomWorld {
+  explicit RandomWorld(std::uint64_t seed) : random(seed, "events") {
     limits.edge_slots = 1 + random.below(3);
     limits.queue_length_max = random.below(4);
     limits.cloud_in_flight_max = 1 + random.below(3);
-    Bench bench(limits, {}, 3);
+    core = std::make_unique<SchedulerCore>(limits, CloudTiming{}, 3, seed);
+  }
 
-    std::map<RequestId, Mask> masks;
-    std::map<RequestId, int> outcomes;
-    std::vector<RequestId> on_edge;
-    std::vector<std::pair<RequestId, AttemptId>> on_cloud;
-    TimePoint now{};
-    const auto take = [&](auto& list) {
-      const auto index = random.below(list.size());
-      const auto one = list[index];
-      list.erase(list.begin() + static_cast<std::ptrdiff_t>(index));
-      return one;
-    };
-    const auto tell = [&](const Event& event) {
-      for (const auto& action : bench.tell(event, now)) {
-        if (const auto* run = std::get_if<RunEdge>(&action)) {
-          RC_ASSERT(masks.at(run->id).has(kEdgeSite));
-          on_edge.push_back(run->id);
-        } else if (const auto* start = std::get_if<StartCloud>(&action)) {
-          RC_ASSERT(masks.at(start->id).has(start->site));
-          RC_ASSERT(start->site != kEdgeSite);
-          on_cloud.emplace_back(start->id, start->attempt);
-        } else if (const auto* finish = std::get_if<Finish>(&action)) {
-          RC_ASSERT(++outcomes[finish->id] == 1);
-          if (finish->status == OutcomeStatus::kServed) RC_ASSERT(masks.at(finish->id).has(finish->answered_by));
-        }
-      }
-      RC_ASSERT(bench.core.edge_busy() <= limits.edge_slots);
-      RC_ASSERT(bench.core.queued() <= limits.queue_length_max);
-      RC_ASSERT(bench.core.cloud_in_flight() <= limits.cloud_in_flight_max);
-    };
+  void tell(const Event& event) {
+    std::vector<Action> actions;
+    core->step(event, now, actions);
+    for (const auto& action : actions) std::visit([this](const auto& a) { check(a); }, action);
+    RC_ASSERT(core->edge_busy() <= limits.edge_slots);
+    RC_ASSERT(core->queued() <= limits.queue_length_max);
+    RC_ASSERT(core->cloud_in_flight() <= limits.cloud_in_flight_max);
+  }
+  void check(const RunEdge& run) {
+    RC_ASSERT(masks.at(run.id).has(kEdgeSite));
+    on_edge.push_back(run.id);
+  }
+  void check(const StartCloud& start) {
+    RC_ASSERT(start.site != kEdgeSite);
+    RC_ASSERT(masks.at(start.id).has(start.site));
+    on_cloud.emplace_back(start.id, start.attempt);
+  }
+  void check(const Finish& finish) {
+    RC_ASSERT(++outcomes[finish.id] == 1);
+    if (finish.status == OutcomeStatus::kServed) RC_ASSERT(masks.at(finish.id).has(finish.answered_by));
+  }
+  void check(const CancelCloud&) {}
+  void check(const SetTimer&) {}
 
-    RequestId last = 0;
-    for (int i = 0; i < 120; ++i) {
-      now += milliseconds(random.below(60));
-      switch (random.below(6)) {
-        case 0:
-        case 1: {
-          Mask mask = Mask::all(3);
-          for (SiteId site = 0; site <= 3; ++site)
-            if (random.below(3) == 0) mask = mask.without(site);
-          masks[++last] = mask;
-          tell(Submitted{last, mask, static_cast<PlanKind>(random.below(4)), 0.5f, milliseconds(1 + random.below(300)),
-                         random.below(2) == 0, random.below(8) == 0});
-          break;
-        }
-        case 2:
-          if (!on_edge.empty())
-            tell(EdgeFinished{take(on_edge), random.below(5) != 0, static_cast<float>(random.uniform())});
-          break;
-        case 3:
-          if (!on_cloud.empty()) {
-            const auto [id, attempt] = take(on_cloud);
-            tell(CloudFinished{id, attempt, static_cast<CloudVerdict>(random.below(4))});
-          }
-          break;
-        case 4:
-          tell(TimerFired{1 + random.below(last + 1)});
-          break;
-        case 5:
-          if (random.below(4) == 0) tell(CancelAsked{1 + random.below(last + 1)});
-          break;
-      }
+  void submit() {
+    Mask mask = Mask::all(3);
+    for (SiteId site = 0; site <= 3; ++site)
+      if (random.below(3) == 0) mask = mask.without(site);
+    masks[++last] = mask;
+    tell(Submitted{last, mask, static_cast<PlanKind>(random.below(4)), 0.5f, milliseconds(1 + random.below(300)),
+                   random.below(2) == 0, random.below(8) == 0});
+  }
+  void end_a_pass() {
+    if (!on_edge.empty()) tell(EdgeFinished{take(on_edge), random.below(5) != 0, static_cast<float>(random.uniform())});
+  }
+  void end_an_attempt() {
+    if (on_cloud.empty()) return;
+    const auto [id, attempt] = take(on_cloud);
+    tell(CloudFinished{id, attempt, static_cast<CloudVerdict>(random.below(4))});
+  }
+  void one_event() {
+    now += milliseconds(random.below(60));
+    switch (random.below(6)) {
+      case 0:
+      case 1:
+        return submit();
+      case 2:
+        return end_a_pass();
+      case 3:
+        return end_an_attempt();
+      case 4:
+        return tell(TimerFired{1 + random.below(last + 1)});
+      case 5:
+        if (random.below(4) == 0) tell(CancelAsked{1 + random.below(last + 1)});
     }
-    tell(ShutDown{});
-    while (!on_edge.empty()) tell(EdgeFinished{take(on_edge), true, 1});
-    RC_ASSERT(outcomes.size() == last);
-    RC_ASSERT(bench.core.unfinished() == 0u);
-    RC_ASSERT(bench.core.edge_busy() == 0u);
-    RC_ASSERT(bench.core.cloud_in_flight() == 0u);
+  }
+  template <class T>
+  T take(std::vector<T>& list) {
+    const auto at = list.begin() + static_cast<std::ptrdiff_t>(random.below(list.size()));
+    const T one = *at;
+    list.erase(at);
+    return one;
+  }
+
+  RandomStream random;
+  Limits limits;
+  std::unique_ptr<SchedulerCore> core;
+  TimePoint now{};
+  RequestId last = 0;
+  std::map<RequestId, Mask> masks;
+  std::map<RequestId, int> outcomes;
+  std::vector<RequestId> on_edge;
+  std::vector<std::pair<RequestId, AttemptId>> on_cloud;
+};
+
+}  // namespace
+
+TEST_CASE("whatever happens in whatever order: one outcome each, no site outside the mask, no bound exceeded",
+          "[scheduler][property]") {
+  const bool held = rc::check("random events", [] {
+    RandomWorld world(*rc::gen::arbitrary<std::uint64_t>());
+    for (int i = 0; i < 120; ++i) world.one_event();
+    world.tell(ShutDown{});
+    while (!world.on_edge.empty()) world.end_a_pass();
+    RC_ASSERT(world.outcomes.size() == world.last);
+    RC_ASSERT(world.core->unfinished() == 0u);
+    RC_ASSERT(world.core->edge_busy() == 0u);
+    RC_ASSERT(world.core->cloud_in_flight() == 0u);
   });
   CHECK(held);
 }
