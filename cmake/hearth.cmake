@@ -28,6 +28,9 @@ target_compile_options(hearth_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtu
 if(HEARTH_SANITIZE)
   target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
+  if(HEARTH_SANITIZE MATCHES thread)
+    target_compile_options(hearth_flags INTERFACE -Wno-tsan)  # Asio's fences, which g++ warns about in every includer
+  endif()
 endif()
 
 # hearth_library(name SOURCES a.cpp ... LINKS public... PRIVATE_LINKS private...): a static library of one layer.
