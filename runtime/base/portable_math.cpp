@@ -8,7 +8,7 @@ namespace hearth {
 namespace {
 
 constexpr double kLn2 = 0.693147180559945309417232121458;
-constexpr double kReciprocal[] = {0,       1.0,     1.0 / 2, 1.0 / 3,  1.0 / 4,  1.0 / 5,  1.0 / 6, 1.0 / 7,
+constexpr double kReciprocal[] = {0,       1.0,     1.0 / 2,  1.0 / 3,  1.0 / 4,  1.0 / 5,  1.0 / 6, 1.0 / 7,
                                   1.0 / 8, 1.0 / 9, 1.0 / 10, 1.0 / 11, 1.0 / 12, 1.0 / 13, 1.0 / 14};
 
 // 2^n for |n| <= 1022, by writing the exponent field.
