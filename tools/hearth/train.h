@@ -14,7 +14,7 @@ namespace hearth::tool {
 struct TrainOptions {
   unsigned epochs = 1;
   std::uint64_t seed = 1;
-  unsigned threads = 2;  ///< Of LibTorch and OpenBLAS, process-wide, while training.
+  unsigned threads = 2;  ///< Each takes a share of each batch; LibTorch's and OpenBLAS's own are set to one.
   /// Called about every tenth of a second on the calling thread with the share of the work done, 0 to 1.
   std::function<void(double)> progress;
 };
