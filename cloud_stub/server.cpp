@@ -31,7 +31,9 @@ using SteadyClock = std::chrono::steady_clock;
 using nlohmann::json;
 
 constexpr int kBacklog = 128;
-constexpr auto kSleepSlice = std::chrono::milliseconds(50);  // How long a stop() waits for sleepers.
+constexpr auto kSleepSlice = std::chrono::milliseconds(50);   // How long a stop() waits for sleepers.
+constexpr auto kStopPatience = std::chrono::seconds(2);       // For models still running at stop().
+constexpr auto kLastReplies = std::chrono::milliseconds(10);  // For replies still being written at stop().
 constexpr time_t kReadTimeoutS = 30;
 constexpr std::size_t kReplyHeadBytes = 80;  // Status line, Content-Length, Connection, Keep-Alive.
 
@@ -92,6 +94,17 @@ std::string head_text(const httplib::Request& request) {
   return text;
 }
 
+class InFlight {
+ public:
+  explicit InFlight(std::atomic<int>& count) : count_(count) { ++count_; }
+  ~InFlight() { --count_; }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+ private:
+  std::atomic<int>& count_;
+};
+
 /// Idle keep-alive connections outlive httplib's stop() until their timeout: close every connection of ours.
 void shut_down_connections(int port) {
   std::error_code ignored;
@@ -148,6 +161,7 @@ class StubServer::Core {
   Tripwire tripwire_;
   std::atomic<bool> ready_{true};
   std::atomic<bool> stopping_{false};
+  std::atomic<int> in_flight_{0};
   std::atomic<std::uint64_t> requests_{0}, infer_requests_{0}, ok_{0}, errors_injected_{0}, bytes_in_{0}, bytes_out_{0},
       connections_{0}, sensitive_inputs_{0}, canaries_{0}, sensitive_requests_{0};
   HttpServer http_;
@@ -177,6 +191,10 @@ void StubServer::Core::set_up() {
                                 const httplib::ContentReader& reader) { serve(request, response, &reader); };
   http_.Get(any, bare).Options(any, bare).Delete(any, bare);
   http_.Post(any, with_body).Put(any, with_body).Patch(any, with_body).Delete(any, with_body);
+  http_.set_logger([this](const httplib::Request& request, const httplib::Response& response) {
+    // Only now is the reply on its way: the owner may close connections at once.
+    if (on_quit_ && request.path == "/admin/quit" && response.status == 200) on_quit_();
+  });
   // What httplib refuses by itself: a head it cannot read.
   http_.set_error_handler([](const httplib::Request&, httplib::Response& response) {
     if (response.body.empty())
@@ -209,12 +227,12 @@ Result<int> StubServer::Core::start() {
 void StubServer::Core::stop() {
   if (!listener_.joinable()) return;
   stopping_ = true;
-  bool told = false;  // httplib asserts when told twice, and does not listen when told before it runs.
+  while (listening_ && !http_.is_running()) std::this_thread::yield();  // Told earlier, httplib would not hear it.
+  if (listening_) http_.stop();
+  const Duration patience = now() + kStopPatience;
+  while (in_flight_ > 0 && now() < patience) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::this_thread::sleep_for(kLastReplies);
   while (listening_) {
-    if (!told && http_.is_running()) {
-      http_.stop();
-      told = true;
-    }
     shut_down_connections(port_);
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
@@ -231,6 +249,7 @@ void StubServer::Core::sleep_until(Duration due) const {
 
 void StubServer::Core::serve(const httplib::Request& request, httplib::Response& response,
                              const httplib::ContentReader* reader) {
+  const InFlight counted(in_flight_);
   std::string body;
   bool too_large = false;
   bool broken = false;
@@ -406,8 +425,7 @@ Reply StubServer::Core::administer(const Route& found, const std::string& body) 
     }
     case Call::kQuit:
       if (!on_quit_) return refusal(404, "this server is stopped by its owner");
-      on_quit_();
-      return {200, "{}", {}};
+      return {200, "{}", {}};  // The logger tells the owner.
     case Call::kWrongMethod:
       return refusal(405, "this path does not answer to that method");
     default:
