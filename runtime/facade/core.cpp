@@ -10,6 +10,8 @@
 namespace hearth {
 namespace {
 
+constexpr Duration kDeadlineMax = std::chrono::hours(24);
+
 /// The largest softmax probability of `outputs[0]`; 0 when it holds no scores. Not a number when a score is not.
 float confidence_of(std::span<const Tensor> outputs, Scores scores) {
   if (outputs.empty() || outputs[0].datatype != Datatype::kFp32) return 0;
@@ -50,8 +52,8 @@ Status Runtime::Core::check(const Request& request, const LoadedPair* pair) cons
   for (const auto& tensor : request.inputs) bytes += tensor.data.size();
   if (bytes > config_.limits.payload_kib_max * 1024)
     return {ErrorCode::kResourceExhausted, "payload of " + std::to_string(bytes) + " bytes exceeds payload_kib_max"};
-  if (request.deadline && *request.deadline <= Duration::zero())
-    return {ErrorCode::kInvalidArgument, "the deadline must be positive"};
+  if (request.deadline && (*request.deadline <= Duration::zero() || *request.deadline > kDeadlineMax))
+    return {ErrorCode::kInvalidArgument, "the deadline must be positive and at most a day"};
   return Done{};
 }
 

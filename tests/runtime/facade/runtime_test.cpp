@@ -245,8 +245,8 @@ TEST_CASE("a request that does not fit its model is refused with what was expect
     expected = "got 0 inputs, expected 1";
   }
   SECTION("no time") {
-    request.deadline = Duration(0);
-    expected = "the deadline must be positive";
+    request.deadline = GENERATE(Duration(0), Duration(-1), Duration::max());
+    expected = "the deadline must be positive and at most a day";
   }
   const auto outcome = world.run(request);
   CHECK(outcome.status == OutcomeStatus::kRejected);
