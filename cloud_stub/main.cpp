@@ -2,10 +2,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <iostream>
 #include <memory>
@@ -142,14 +142,23 @@ std::vector<std::shared_ptr<Model>> models_of(const Flags& flags, std::vector<st
   return models;
 }
 
-/// One descriptor each for signals and POST /admin/quit; standard input when asked.
-void wait_for_end(int signals, int quit, bool with_stdin) {
-  std::array<pollfd, 3> waits{{{signals, POLLIN, 0}, {quit, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}}};
+/// An eventfd that ends the program. The only global: a signal handler can reach nothing else. (Not a blocked signal
+/// and a signalfd: libraries start threads before main() that have it unblocked.)
+int end_of_program = -1;  // NOLINT
+
+extern "C" void on_signal(int) {
+  const std::uint64_t one = 1;
+  if (::write(end_of_program, &one, sizeof one) < 0) return;  // Full: it was told already.
+}
+
+void wait_for_end(bool with_stdin) {
+  std::array<pollfd, 2> waits{{{end_of_program, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}}};
   for (;;) {
-    const int ready = ::poll(waits.data(), with_stdin ? 3 : 2, -1);
+    const int ready = ::poll(waits.data(), with_stdin ? 2 : 1, -1);
     if (ready < 0 && errno != EINTR) return;
-    if (waits[0].revents != 0 || waits[1].revents != 0) return;
-    if (with_stdin && waits[2].revents != 0) {
+    if (ready <= 0) continue;
+    if (waits[0].revents != 0) return;
+    if (with_stdin && waits[1].revents != 0) {
       std::array<char, 256> ignored{};
       if (::read(STDIN_FILENO, ignored.data(), ignored.size()) <= 0) return;
     }
@@ -157,19 +166,18 @@ void wait_for_end(int signals, int quit, bool with_stdin) {
 }
 
 int run(const Flags& flags, std::vector<std::shared_ptr<Model>> models) {
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGINT);
-  sigaddset(&ends, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // Before any thread begins, so that all of them inherit it.
-  signal(SIGPIPE, SIG_IGN);
-  const int signals = signalfd(-1, &ends, SFD_CLOEXEC);
-  const int quit = eventfd(0, EFD_CLOEXEC);
-  if (signals < 0 || quit < 0) {
+  end_of_program = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (end_of_program < 0) {
     std::cerr << "hearth-cloud-stub: cannot get a file descriptor\n";
     return kExitRuntimeFailure;
   }
-  StubServer server(flags.server, std::move(models), [quit] { eventfd_write(quit, 1); });
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, nullptr);
+  StubServer server(flags.server, std::move(models), [] { on_signal(0); });
   const auto port = server.start();
   if (!port) {
     std::cerr << "hearth-cloud-stub: " << port.error().message << '\n';
@@ -179,11 +187,9 @@ int run(const Flags& flags, std::vector<std::shared_ptr<Model>> models) {
       flags.server.host.find(':') == std::string::npos ? flags.server.host : "[" + flags.server.host + "]";
   const std::string url = "http://" + host + ":" + std::to_string(port.value());
   std::cout << (flags.json ? nlohmann::json{{"listening", url}}.dump() : "listening " + url) << std::endl;
-  wait_for_end(signals, quit, flags.exit_with_stdin);
+  wait_for_end(flags.exit_with_stdin);
   server.stop();
   if (flags.stats) std::cerr << stats_json(server.stats()) << '\n';
-  ::close(signals);
-  ::close(quit);
   return 0;
 }
 
