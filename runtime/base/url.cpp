@@ -63,11 +63,11 @@ bool valid_host(std::string_view host) {
   if (host.empty() || host.size() > 253) return false;
   const std::size_t last = host.rfind('.') + 1;
   if (last < host.size() && is_digit(host[last])) return dotted_quad(host).has_value();
+  if (host.find("..") != std::string_view::npos) return false;
   std::size_t label = 0;
   for (const char c : host) {
     label = c == '.' ? 0 : label + 1;
-    if ((c == '.' && &c != host.data() && *(&c - 1) == '.') || label > 63) return false;
-    if (!is_alpha(c) && !is_digit(c) && c != '-' && c != '_' && c != '.') return false;
+    if (label > 63 || (!is_alpha(c) && !is_digit(c) && c != '-' && c != '_' && c != '.')) return false;
   }
   return host.front() != '.' && host.back() != '.' && host.front() != '-';
 }
