@@ -164,8 +164,8 @@ TEST_CASE("the table shows all three modes and marks a claim that misses") {
   const std::string table = make_table(story, make_board(story));
   CHECK(table.find("edge only") != std::string::npos);
   CHECK(table.find("MISSES  ten times as quick") != std::string::npos);
-  CHECK(table.find("holds   nothing that must stay left: 0 by the server's own count") != std::string::npos);
-  CHECK(table.find("Cloud-only has no policy: it sends everything") != std::string::npos);
+  CHECK(table.find("holds   nothing that must stay left\n          0 by the server's own count") != std::string::npos);
+  CHECK(table.find("Cloud-only ignores privacy and sends everything") != std::string::npos);
 }
 
 TEST_CASE("numbers read well") {

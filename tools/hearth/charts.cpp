@@ -85,7 +85,7 @@ std::string latency_chart(const Story& story) {
   return legend({{"edge", "edge only"}, {"cloud", "cloud only"}, {"hearth", "hearth"}}) + plot.svg();
 }
 
-std::string accuracy_chart(const Story& story, const Board& board) {
+std::string accuracy_chart(const Board& board) {
   const auto mib = [](const Figures& f) { return static_cast<double>(f.bytes_sent) / (1024.0 * 1024.0); };
   const std::array<const Figures*, 3> modes = {&board.edge_only, &board.cloud_only, &board.hearth};
   double low = 1, high = 0, most = 0;
@@ -103,21 +103,30 @@ std::string accuracy_chart(const Story& story, const Board& board) {
   constexpr std::array<const char*, 3> kCss = {"edge", "cloud", "hearth"};
   constexpr std::array<const char*, 3> kWord = {"edge only", "cloud only, privacy ignored", "hearth"};
   for (std::size_t i = 0; i < modes.size(); ++i) {
-    const std::string figures = percent(modes[i]->accuracy(), 1) + " · " + mebibytes(modes[i]->bytes_sent) + " MiB";
-    const bool right = x.share(mib(*modes[i])) > 0.6;
-    plot.dot(mib(*modes[i]), modes[i]->accuracy(), 8, "fill " + std::string(kCss[i]), figures);
-    const std::string css = "word " + std::string(kCss[i]);
-    plot.text(mib(*modes[i]), modes[i]->accuracy(), right ? -14 : 14, -2, right ? "end" : "start", css, kWord[i]);
-    plot.text(mib(*modes[i]), modes[i]->accuracy(), right ? -14 : 14, 13, right ? "end" : "start", "note", figures);
+    const double left = mib(*modes[i]), up = modes[i]->accuracy();
+    const std::string figures = percent(up, 1) + " · " + mebibytes(modes[i]->bytes_sent) + " MiB";
+    const bool to_left = x.share(left) > 0.6;
+    double down = 0;  // words of neighbours part: the higher one's go up, the lower one's down
+    for (const Figures* other : modes) {
+      const double apart = y.share(other->accuracy()) - y.share(up);
+      if (other == modes[i] || std::abs(apart) > 0.17 || std::abs(x.share(mib(*other)) - x.share(left)) > 0.45)
+        continue;
+      down = apart > 0 ? 15 : -15;
+    }
+    plot.dot(left, up, 8, "fill " + std::string(kCss[i]), figures);
+    const double aside = to_left ? -14 : 14;
+    const char* anchor = to_left ? "end" : "start";
+    plot.text(left, up, aside, down - 2, anchor, "word " + std::string(kCss[i]), kWord[i]);
+    plot.text(left, up, aside, down + 13, anchor, "note", figures);
   }
-  (void)story;
   return plot.svg();
 }
 
 std::string timeline_chart(const Story& story) {
   if (story.hearth.served.empty()) return "";
   const double end_s = to_ms(story.arrivals.back().at) / 1e3;
-  const double bin_s = end_s > 120 ? 5 : end_s < 5 ? 0.1 : 1;
+  double bin_s = 0.05;
+  for (const double wider : {0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0}) bin_s = end_s / bin_s > 70 ? wider : bin_s;
   const auto bins = static_cast<std::size_t>(end_s / bin_s) + 1;
   std::vector<std::array<double, kPlacedCount>> counts(bins);
   for (const Served& one : story.hearth.served) {

@@ -107,8 +107,9 @@ std::string in_words(const std::string& stub_config) {
     const double rate = number(root, key);
     return rate > 0 ? short_number(rate) + " Mbit/s" : std::string("no limit");
   };
-  return short_number(ms) + " ms round trip, " + mbit("uplink_mbit_per_s") + " up and " + mbit("downlink_mbit_per_s") +
-         " down, " + percent(number(root, "error_rate"), 0) + " errors";
+  const std::string up = mbit("uplink_mbit_per_s"), down = mbit("downlink_mbit_per_s");
+  return short_number(ms) + " ms round trip, " + (up == down ? up + " each way" : up + " up and " + down + " down") +
+         ", " + short_number(number(root, "error_rate") * 100) + " % errors";
 }
 
 }  // namespace

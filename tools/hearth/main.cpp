@@ -20,11 +20,17 @@ void describe_prepare(CLI::App& prepare, PrepareOptions& options) {
                  kExitCodes);
   prepare.add_option("--out", options.out, "Folder for the models, pair.json and prepare.json")->capture_default_str();
   prepare.add_option("--data", options.data, "Folder with the four gzip IDX files")->capture_default_str();
-  prepare.add_option("--epochs", options.epochs, "Passes over the training images, 1 to 100")->capture_default_str();
+  prepare.add_option("--epochs", options.epochs, "Passes over the training images, 1 to 100")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   prepare.add_option("--train-images", options.train_images, "Only the first so many, 1 to 55000; 0: all")
       ->capture_default_str();
-  prepare.add_option("--seed", options.seed, "Seed of weights and order")->capture_default_str();
-  prepare.add_option("--threads", options.threads, "Threads of the training, 1 to 64")->capture_default_str();
+  prepare.add_option("--seed", options.seed, "Seed of weights and order")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  prepare.add_option("--threads", options.threads, "Threads of the training, 1 to 64")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   prepare.add_flag("--force", options.force, "Train even when the folder holds what these settings make");
   prepare.add_flag("--quiet", options.quiet, "Print nothing on standard output");
   prepare.add_flag("--json", options.json, "Print prepare.json, and nothing else, on standard output");
@@ -42,10 +48,12 @@ void describe_run(CLI::App& run, RunOptions& options) {
   run.add_option("--workload", options.workload, "Workload file [configs/workloads/demo.json]");
   run.add_option("--policy", options.policy, "Policy file [configs/policies/demo.json, threshold by prepare]");
   run.add_option("--stub-config", options.stub_config, "The cloud's network [configs/stub/default.json]");
-  run.add_option("--requests", options.requests, "Photos, 1 to 10000; instead of the workload's images");
+  run.add_option("--requests", options.requests, "Photos, 1 to 10000; instead of the workload's images")
+      ->check(CLI::NonNegativeNumber);
   run.add_option("--rate", options.rate_per_s, "Arrivals per second, 1 to 5000; instead of the workload's");
   run.add_option("--deadline-ms", options.deadline_ms, "Deadline of each photo; instead of the workload's");
-  run.add_option("--seed", options.seed, "Seed of the workload; instead of the workload's");
+  run.add_option("--seed", options.seed, "Seed of the workload; instead of the workload's")
+      ->check(CLI::NonNegativeNumber);
   run.add_option("--kill-cloud-at", options.kill_cloud_at, "Kill the server at this share of hearth's turn, 0 to 1");
   run.add_flag("--plant-leak", options.plant_leak, "Send what must stay past the guard: the server has to notice");
   run.add_flag("--json", options.json, "Print summary.json, and nothing else, on standard output");

@@ -35,7 +35,8 @@ Result<ModePolicy> load_mode_policy(const std::string& file, double threshold) {
   auto root = nlohmann::ordered_json::parse(text.value(), nullptr, false);
   ModePolicy result{text.value(), root.value("name", ""), 0};
   bool changed = false, first = true;
-  for (auto& rule : root.contains("prefer") ? root["prefer"] : nlohmann::ordered_json::array()) {
+  if (!root.contains("prefer")) return result;
+  for (auto& rule : root["prefer"]) {
     if (rule.value("plan", "") != "cascade") continue;
     if (threshold >= 0) {
       rule["confidence_below"] = threshold;

@@ -116,8 +116,8 @@ std::string rules(const Story& story) {
   std::map<std::string, std::uint64_t> kept;
   for (const Served& one : story.hearth.served) {
     if (one.outcome.mask.has_cloud()) continue;
-    const std::string raised =
-        one.outcome.classify_rule.empty() ? "by its label" : "raised by " + one.outcome.classify_rule;
+    std::string raised = story.arrivals[one.arrival].label.empty() ? "by default, it had no label" : "by its label";
+    if (!one.outcome.classify_rule.empty()) raised = "raised by " + one.outcome.classify_rule;
     ++kept[one.outcome.permit_rule + "\n" + raised];
   }
   std::vector<std::pair<std::uint64_t, std::string>> order;
@@ -193,7 +193,7 @@ std::string make_report(const Story& story, const Board& board) {
   page += card("five", "What was promised", "each promise with its figures", claims(story, board));
   page += card("wide", "Where each second was answered", "hearth's turn, by scheduled arrival", timeline_chart(story));
   page += card("half", "How long an answer takes", "from a photo's scheduled arrival", latency_chart(story));
-  page += card("half", "What accuracy costs", "up and to the left is better", accuracy_chart(story, board));
+  page += card("half", "What accuracy costs", "up and to the left is better", accuracy_chart(board));
   page += card("half", "When the local model is unsure", "photos that may leave, by its confidence",
                confidence_chart(story));
   if (const std::string chart = threshold_chart(story); !chart.empty()) {

@@ -32,7 +32,8 @@ header { margin-bottom: 30px; } header .lead { max-width: 74ch; }
 .tile b small { font-size: 17px; font-weight: 500; letter-spacing: 0; }
 .tile span { color: var(--soft); font-size: 14px; line-height: 1.4; display: block; margin-top: 4px; }
 .cards { display: grid; grid-template-columns: repeat(12, minmax(0, 1fr)); gap: 14px; }
-.half { grid-column: span 6; } .wide { grid-column: span 12; } .seven { grid-column: span 7; } .five { grid-column: span 5; }
+.half { grid-column: span 6; } .wide { grid-column: span 12; } .seven { grid-column: span 7; }
+.five { grid-column: span 5; }
 @media (max-width: 860px) { .half, .seven, .five { grid-column: span 12; } main { padding: 28px 14px; } }
 table { border-collapse: collapse; width: 100%; font-size: 15px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 7px 0 7px 14px; border-top: 1px solid var(--hair); font-weight: 400; }
@@ -40,7 +41,8 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; color: var(-
 thead th { border-top: 0; white-space: nowrap; color: var(--soft); font-size: 14px; }
 .scroll { overflow-x: auto; }
 td.ours { font-weight: 640; } th.edge, th.cloud, th.hearth { font-weight: 600; }
-.edge { color: var(--edge); } .cloud { color: var(--cloud); } .hearth { color: var(--hearth); } .bad { color: var(--bad); }
+.edge { color: var(--edge); } .cloud { color: var(--cloud); } .hearth { color: var(--hearth); }
+.bad { color: var(--bad); }
 ul.claims { list-style: none; margin: 8px 0 0; padding: 0; }
 ul.claims li { padding: 9px 0 9px 30px; border-top: 1px solid var(--hair); position: relative; font-size: 15px; }
 ul.claims li:first-child { border-top: 0; }
@@ -50,22 +52,40 @@ ul.claims span { display: block; color: var(--soft); font-size: 14px; }
 svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg text { font-size: 12.5px; fill: var(--ink); font-variant-numeric: tabular-nums; }
 svg .tick, svg .name, svg .note { fill: var(--soft); } svg .word { font-weight: 600; font-size: 13.5px; }
-svg .word.edge { fill: var(--edge); } svg .word.cloud { fill: var(--cloud); } svg .word.hearth { fill: var(--hearth); }
+svg .word.edge { fill: var(--edge); } svg .word.cloud { fill: var(--cloud); }
+svg .word.hearth { fill: var(--hearth); }
 svg .grid { stroke: var(--grid); } svg .axis { stroke: var(--soft); stroke-opacity: 0.55; }
 svg .marker { stroke: var(--ink); stroke-opacity: 0.6; stroke-dasharray: 3 4; }
 svg .line { fill: none; stroke-width: 2.4; stroke-linejoin: round; stroke-linecap: round; }
-svg .line.edge { stroke: var(--edge); } svg .line.cloud { stroke: var(--cloud); } svg .line.hearth { stroke: var(--hearth); }
-svg .fill.edge { fill: var(--edge); } svg .fill.cloud { fill: var(--cloud); } svg .fill.hearth { fill: var(--hearth); }
+svg .line.edge { stroke: var(--edge); } svg .line.cloud { stroke: var(--cloud); }
+svg .line.hearth { stroke: var(--hearth); }
+svg .fill.edge { fill: var(--edge); } svg .fill.cloud { fill: var(--cloud); }
+svg .fill.hearth { fill: var(--hearth); }
 svg .fill.home { fill: var(--home); } svg .fill.fell { fill: var(--fell); } svg .fill.lost { fill: var(--lost); }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13.5px; color: var(--soft); margin: 4px 0 8px; }
-.swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 7px; background: var(--soft); }
+
+
+
+
+
+
+
+ { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 7px; background: var(--soft); }
 .swatch.edge { background: var(--edge); } .swatch.cloud { background: var(--cloud); }
 .swatch.hearth { background: var(--hearth); } .swatch.home { background: var(--home); }
 .swatch.fell { background: var(--fell); } .swatch.lost { background: var(--lost); }
-.meter { display: flex; height: 12px; min-width: 120px; border-radius: 6px; overflow: hidden; background: var(--home); }
+
+
+eter { display: flex; height: 12px; min-width: 120px; border-radius: 6px; overflow: hidden; background: var(--home); }
 .meter i { background: var(--cloud); }
 td.bar { width: 34%; }
-.zero { font-size: 66px; line-height: 1; font-weight: 660; letter-spacing: -0.03em; color: var(--good); margin: 8px 0 6px; }
+
+
+
+
+
+
+{ font-size: 66px; line-height: 1; font-weight: 660; letter-spacing: -0.03em; color: var(--good); margin: 8px 0 6px; }
 .zero.bad { color: var(--bad); }
 footer { color: var(--soft); font-size: 13px; margin-top: 26px; overflow-wrap: anywhere; }
 footer code, td code { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", "Liberation Mono", monospace; }

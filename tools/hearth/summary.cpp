@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "runtime/telemetry/trace.h"
+#include "tools/hearth/svg.h"
 
 namespace hearth::tool {
 namespace {
@@ -142,15 +143,13 @@ std::string make_table(const Story& story, const Board& board) {
              grouped(story.hearth.left.inputs));
   out += row("must stay, but left: captions", grouped(story.edge_only.left.canaries),
              grouped(story.cloud_only.left.canaries), grouped(story.hearth.left.canaries));
-  char line[400];
-  std::snprintf(line, sizeof line,
-                "\n  All three on the same %s photos and arrivals (%g/s, deadline %g ms, %s). Latency counts from the\n"
-                "  scheduled arrival. Cloud-only has no policy: it sends everything, sensitive photos too.\n\n",
-                grouped(board.hearth.requests).c_str(), story.spec.rate_per_s, story.spec.deadline_ms,
-                story.link.c_str());
-  out += line;
+  out += "\n  The same " + grouped(board.hearth.requests) +
+         " photos and arrivals three times: " + short_number(story.spec.rate_per_s) + "/s, deadline " +
+         short_number(story.spec.deadline_ms) + " ms, " + story.link +
+         ".\n  Latency counts from the scheduled arrival. Cloud-only ignores privacy and sends everything, sensitive\n"
+         "  photos too; what the cloud fails to answer, it answers locally.\n\n";
   for (const Claim& claim : make_claims(story, board)) {
-    out += std::string(claim.holds ? "  holds   " : "  MISSES  ") + claim.name + ": " + claim.figures + "\n";
+    out += std::string(claim.holds ? "  holds   " : "  MISSES  ") + claim.name + "\n          " + claim.figures + "\n";
   }
   for (const PlantedLeak& leak : story.leaks) {
     out += "  planted leak (" + leak.what + "): " + (leak.seen ? "seen" : "NOT SEEN") + "\n";
