@@ -15,7 +15,7 @@
 namespace hearth::net {
 
 struct AsioLoop::State {
-  boost::asio::io_context context{1};  // a hint: one thread runs it
+  boost::asio::io_context context;  // no hint of one thread: it would let posts from outside overtake those from inside
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work = make_work_guard(context);
   const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
   TimerQueue timers;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -167,11 +168,11 @@ class HttpTransport::Pools final : public ConnectionOwner, public std::enable_sh
     pool.url = std::move(url).value();
     pool.authority = pool.url.authority();
     if (pool.url.secure()) {
-      auto tls = make_tls_context(options_.ca_file);
-      if (tls.ok()) {
-        pool.tls = std::move(tls).value();
+      if (!tls_) tls_ = make_tls_context(options_.ca_file);
+      if (tls_->ok()) {
+        pool.tls = tls_->value();
       } else {
-        pool.refusal = tls.error();
+        pool.refusal = tls_->error();
       }
     } else if (!is_loopback(pool.url.host)) {
       pool.refusal = Error{ErrorCode::kPermissionDenied,
@@ -226,6 +227,7 @@ class HttpTransport::Pools final : public ConnectionOwner, public std::enable_sh
 
   AsioLoop& loop_;
   const HttpOptions options_;
+  std::optional<Result<std::shared_ptr<ssl::context>>> tls_;  ///< Made with the first https endpoint.
   std::unordered_map<std::string, Pool> pools_;
   std::unordered_map<AttemptId, std::shared_ptr<HttpConnection>> in_flight_;
   std::unordered_map<const HttpConnection*, Pool*> pool_by_connection_;

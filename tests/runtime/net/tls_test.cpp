@@ -1,0 +1,173 @@
+// https means: TLS 1.2 or newer, a certificate that somebody trusted vouches for, and the name that was asked for.
+#include <fstream>
+#include <future>
+#include <string>
+
+#include <openssl/ssl.h>
+#include <catch2/catch.hpp>
+
+#include "tests/runtime/net/attempts.h"
+#include "tests/runtime/net/certificate.h"
+#include "tests/runtime/net/scripted_server.h"
+#include "tests/support/temp_folder.h"
+
+using namespace hearth;
+using test::Attempts;
+using test::Certificate;
+using test::endpoint_at;
+using test::error_of;
+using test::ok_reply;
+using test::Peer;
+using test::post;
+using test::ScriptedServer;
+
+namespace {
+
+void answer_all(Peer& peer) {
+  while (!peer.read_request().empty()) peer.send(ok_reply(std::to_string(peer.number())));
+}
+
+/// A TLS server with one certificate, and a client that trusts it or does not.
+struct TlsWorld {
+  explicit TlsWorld(const std::string& names, ScriptedServer::Script script = answer_all, bool expired = false)
+      : certificate(Certificate::make(names, expired)), context(certificate.server_context()) {
+    std::ofstream(folder.path() / "ca.pem") << certificate.certificate_pem;
+    server = std::make_unique<ScriptedServer>(std::move(script), &context);
+  }
+  net::HttpOptions trusting() const {
+    net::HttpOptions options;
+    options.ca_file = (folder.path() / "ca.pem").string();
+    return options;
+  }
+  Endpoint at(const std::string& host) const {
+    return endpoint_at("https://" + host + ":" + std::to_string(server->port()));
+  }
+
+  test::TempFolder folder;
+  Certificate certificate;
+  boost::asio::ssl::context context;
+  std::unique_ptr<ScriptedServer> server;
+};
+
+constexpr const char* kNotTrusted = "unavailable: endpoint 'cloud': TLS handshake failed: certificate verify failed";
+
+}  // namespace
+
+TEST_CASE("over TLS a request and its reply are the same, and the connection is kept") {
+  TlsWorld world("DNS:localhost");
+  Attempts attempts(world.trusting());
+  for (int i = 0; i < 5; ++i) {
+    const auto result = attempts.send(world.at("localhost"), post("ping"));
+    REQUIRE(error_of(result) == "(replied)");
+    CHECK(result.reply->body == "0");
+    const std::size_t port_digits = std::to_string(world.server->port()).size();
+    CHECK(result.bytes_sent == std::string("POST /infer HTTP/1.1\r\nHost: localhost:\r\nUser-Agent: hearth\r\n"
+                                           "Content-Type: text/plain\r\nContent-Length: 4\r\n\r\nping")
+                                       .size() +
+                                   port_digits);
+  }
+  CHECK(world.server->connections() == 1);
+}
+
+TEST_CASE("an address in the certificate is as good as a name") {
+  TlsWorld world("IP:127.0.0.1");
+  Attempts attempts(world.trusting());
+  CHECK(error_of(attempts.send(world.at("127.0.0.1"), post("x"))) == "(replied)");
+}
+
+TEST_CASE("a large body goes both ways over TLS") {
+  TlsWorld world("DNS:localhost", [](Peer& peer) {
+    const std::string request = peer.read_request();
+    peer.send(ok_reply(request.substr(request.find("\r\n\r\n") + 4)));
+  });
+  Attempts attempts(world.trusting());
+  const std::string body(3 << 20, 'b');
+  const auto result = attempts.send(world.at("localhost"), post(body));
+  REQUIRE(error_of(result) == "(replied)");
+  CHECK(result.reply->body == body);
+}
+
+TEST_CASE("a certificate that nobody trusted vouches for is refused before a byte is sent") {
+  TlsWorld world("DNS:localhost");
+  Attempts attempts;
+  const auto result = attempts.send(world.at("localhost"), post("x"));
+  CHECK(error_of(result).starts_with(kNotTrusted));
+  CHECK(result.bytes_sent == 0);
+}
+
+TEST_CASE("a certificate for another name is refused before a byte is sent") {
+  TlsWorld world("DNS:elsewhere.test,IP:127.0.0.2");
+  Attempts attempts(world.trusting());
+  for (const std::string host : {"localhost", "127.0.0.1"}) {
+    const auto result = attempts.send(world.at(host), post("x"));
+    CHECK(error_of(result).starts_with(kNotTrusted));
+    CHECK(result.bytes_sent == 0);
+  }
+}
+
+TEST_CASE("an expired certificate is refused") {
+  TlsWorld world("DNS:localhost", answer_all, true);
+  Attempts attempts(world.trusting());
+  CHECK(error_of(attempts.send(world.at("localhost"), post("x"))).starts_with(kNotTrusted));
+}
+
+TEST_CASE("TLS 1.2 is accepted, TLS 1.1 is not") {
+  TlsWorld world("DNS:localhost");
+  SSL_CTX_set_cipher_list(world.context.native_handle(), "DEFAULT:@SECLEVEL=0");
+  SSL_CTX_set_min_proto_version(world.context.native_handle(), TLS1_VERSION);
+  Attempts attempts(world.trusting());
+  SSL_CTX_set_max_proto_version(world.context.native_handle(), TLS1_2_VERSION);
+  CHECK(error_of(Attempts(world.trusting()).send(world.at("localhost"), post("x"))) == "(replied)");
+  SSL_CTX_set_max_proto_version(world.context.native_handle(), TLS1_1_VERSION);
+  const auto result = attempts.send(world.at("localhost"), post("x"));
+  CHECK(error_of(result).starts_with("unavailable: endpoint 'cloud': TLS handshake failed"));
+  CHECK(result.bytes_sent == 0);
+}
+
+TEST_CASE("https to a server that speaks plain HTTP fails, and https never becomes http") {
+  ScriptedServer server([](Peer& peer) { peer.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"); });
+  Attempts attempts;
+  const auto result = attempts.send(endpoint_at("https://localhost:" + std::to_string(server.port())), post("x"));
+  CHECK(error_of(result).starts_with("unavailable: endpoint 'cloud': TLS handshake failed"));
+  CHECK(result.bytes_sent == 0);
+}
+
+TEST_CASE("a handshake that does not end costs no more than the connect timeout") {
+  ScriptedServer server([](Peer& peer) { peer.wait_for_close(); });
+  net::HttpOptions options;
+  options.connect_timeout = std::chrono::milliseconds(30);
+  Attempts attempts(options);
+  const auto result = attempts.send(endpoint_at("https://localhost:" + std::to_string(server.port())), post("x"));
+  CHECK(error_of(result) == "unavailable: endpoint 'cloud': no connection within the connect timeout");
+  CHECK(result.bytes_sent == 0);
+}
+
+TEST_CASE("a deadline before the connect timeout is the deadline") {
+  const TlsWorld world("DNS:localhost");
+  ScriptedServer silent([](Peer& peer) { peer.wait_for_close(); });
+  net::HttpOptions options = world.trusting();
+  options.connect_timeout = Attempts::kLong;
+  Attempts attempts(options);
+  const auto result = attempts.send(endpoint_at("https://localhost:" + std::to_string(silent.port())), post("x"),
+                                    std::chrono::milliseconds(100));
+  CHECK(error_of(result) == "deadline_exceeded: endpoint 'cloud': no whole reply before the deadline");
+}
+
+TEST_CASE("a body without a length that TLS did not close properly is cut, not whole") {
+  TlsWorld world("DNS:localhost", [](Peer& peer) {
+    if (!peer.read_request().empty()) peer.send("HTTP/1.1 200 OK\r\n\r\nhalf an ans");
+  });
+  Attempts attempts(world.trusting());
+  CHECK(error_of(attempts.send(world.at("localhost"), post("x"))) ==
+        "unavailable: endpoint 'cloud': connection broke in the reply: stream truncated");
+}
+
+TEST_CASE("trusted certificates that cannot be read are an error, not an open door") {
+  TlsWorld world("DNS:localhost");
+  net::HttpOptions options;
+  options.ca_file = "/nonexistent/ca.pem";
+  Attempts attempts(options);
+  const auto result = attempts.send(world.at("localhost"), post("x"));
+  CHECK(error_of(result) == "invalid_argument: cannot read trusted certificates from '/nonexistent/ca.pem'");
+  CHECK(world.server->connections() == 0);
+}
