@@ -1,0 +1,261 @@
+// The cloud path on loopback: stub and client together, null model, 1 KiB binary tensors, 8 attempts in flight.
+//
+//   hearth      judge, encode, mint, send over HttpTransport, decode: all that an attempt costs, on the loop's thread
+//   reference   a plain cpp-httplib client, 8 threads with kept connections, the same bytes, nothing decoded
+//
+// Both run in turn against the same stub. Requests per second are the median of five runs, with their spread; latencies
+// the median run's.
+//
+// bench_cloud [--quick] [--json] [--stub PROGRAM]
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <future>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <httplib.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "policies/policy.h"
+#include "runtime/cloud/oip_codec.h"
+#include "runtime/net/net.h"
+#include "runtime/privacy/guard.h"
+#include "tools/hearth/stub_process.h"
+
+namespace {
+
+using namespace hearth;
+using Clock = std::chrono::steady_clock;
+
+constexpr unsigned kInFlight = 8;
+constexpr const char* kPolicy = R"({
+  "version": 1, "name": "bench", "classes": [{"name": "public", "egress": "allow"}], "default_class": "public"})";
+
+/// One timed run of one client.
+struct Run {
+  double requests_per_s = 0;
+  double p50_us = 0;
+  double p99_us = 0;
+  std::string error;  ///< Of the first request that failed; then the numbers mean nothing.
+};
+
+double us(Clock::duration d) { return std::chrono::duration<double, std::micro>(d).count(); }
+
+double quantile(std::vector<double>& values, double q) {
+  if (values.empty()) return 0;
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+Run run_of(std::vector<double> latencies_us, Clock::duration took, std::string error) {
+  const double seconds = std::chrono::duration<double>(took).count();
+  const double rate = static_cast<double>(latencies_us.size()) / seconds;
+  return {rate, quantile(latencies_us, 0.5), quantile(latencies_us, 0.99), std::move(error)};
+}
+
+CloudBinding null_binding() {
+  CloudBinding binding;
+  binding.model = "null";
+  binding.inputs = {{"x", Datatype::kFp32, {256}}};
+  binding.outputs = {{"y", Datatype::kFp32, {10}}};
+  return binding;
+}
+
+Request photo_request() {
+  std::vector<float> values(256);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) / 256.0f;
+  Request request;
+  request.model = "null";
+  request.label = "public";
+  request.inputs = {Tensor::of_floats("x", {256}, values)};
+  return request;
+}
+
+/// hearth's side. Everything but run() happens on the loop's thread.
+class HearthClient {
+ public:
+  HearthClient(std::shared_ptr<const policies::Policy> policy, const std::string& url)
+      : guard_(std::move(policy), {{"stub", url, "eu"}}, 1),
+        loop_(net::make_asio_loop()),
+        transport_(net::make_http_transport(*loop_, {})) {}
+
+  Run run(Clock::duration time) {
+    latencies_us_.clear();
+    error_.clear();
+    over_.emplace();
+    const auto began = Clock::now();
+    loop_->post([this, until = began + time] {
+      until_ = until;
+      for (unsigned i = 0; i < kInFlight; ++i) send();
+    });
+    over_->get_future().wait();
+    return run_of(latencies_us_, Clock::now() - began, error_);
+  }
+
+ private:
+  void send() {
+    const auto began = Clock::now();
+    const AttemptId attempt = ++last_attempt_;
+    const std::string wire_id = std::to_string(attempt);
+    const auto judgement = guard_.judge(request_, guard_.classify(request_), {}, {});
+    auto minted = guard_.mint(judgement, request_, 1,
+                              [&](const Request& request) {
+                                return cloud::encode_infer(binding_, request.inputs, request.text, wire_id,
+                                                           cloud::Encoding::kBinary);
+                              },
+                              {}, {});
+    if (!minted.ok()) return stop(minted.error().message);
+    ++in_flight_;
+    transport_->send(attempt, std::move(minted->permit), loop_->now() + std::chrono::seconds(1),
+                     [this, began, wire_id](SendResult result) { on_reply(began, wire_id, std::move(result)); });
+  }
+
+  void on_reply(Clock::time_point began, const std::string& wire_id, SendResult result) {
+    --in_flight_;
+    if (!result.reply.ok()) return stop(result.reply.error().message);
+    const auto outputs = cloud::decode_infer(binding_, result.reply.value(), wire_id);
+    if (!outputs.ok()) return stop(outputs.error().message);
+    const auto now = Clock::now();
+    latencies_us_.push_back(us(now - began));
+    if (now < until_ && error_.empty()) {
+      send();
+    } else {
+      stop("");
+    }
+  }
+
+  void stop(const std::string& error) {
+    if (error_.empty()) error_ = error;
+    if (in_flight_ == 0) std::exchange(over_, {})->set_value();
+  }
+
+  const CloudBinding binding_ = null_binding();
+  const Request request_ = photo_request();
+  PrivacyGuard guard_;
+  std::vector<double> latencies_us_;
+  std::string error_;
+  std::optional<std::promise<void>> over_;
+  Clock::time_point until_;
+  AttemptId last_attempt_ = 0;
+  unsigned in_flight_ = 0;
+  std::shared_ptr<EventLoop> loop_;
+  std::shared_ptr<Transport> transport_;
+};
+
+/// The reference: as little as a client can do.
+Run run_reference(const std::string& url, Clock::duration time) {
+  const Request request = photo_request();
+  const HttpMessage message = cloud::encode_infer(null_binding(), request.inputs, "", "1", cloud::Encoding::kBinary);
+  httplib::Headers headers;
+  std::string content_type;
+  for (const auto& [name, value] : message.headers) {
+    if (name == "Content-Type") {
+      content_type = value;
+    } else {
+      headers.emplace(name, value);
+    }
+  }
+  std::vector<std::vector<double>> latencies_us(kInFlight);
+  std::atomic<bool> failed = false;
+  std::vector<std::thread> threads;
+  const auto began = Clock::now();
+  for (auto& mine : latencies_us) {
+    threads.emplace_back([&] {
+      httplib::Client client(url);
+      client.set_keep_alive(true);
+      client.set_tcp_nodelay(true);
+      for (auto now = Clock::now(); now < began + time && !failed;) {
+        const auto result = client.Post(message.target, headers, message.body, content_type);
+        const auto after = Clock::now();
+        if (!result || result->status != 200) failed = true;
+        mine.push_back(us(after - now));
+        now = after;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  const auto took = Clock::now() - began;
+  std::vector<double> all;
+  for (const auto& mine : latencies_us) all.insert(all.end(), mine.begin(), mine.end());
+  return run_of(std::move(all), took, failed ? "a reference request failed" : "");
+}
+
+/// The median run by requests per second, with the spread of all.
+nlohmann::ordered_json summary_of(std::vector<Run> runs) {
+  std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.requests_per_s < b.requests_per_s; });
+  const Run& median = runs[runs.size() / 2];
+  return {{"requests_per_s", median.requests_per_s},
+          {"requests_per_s_min", runs.front().requests_per_s},
+          {"requests_per_s_max", runs.back().requests_per_s},
+          {"p50_us", median.p50_us},
+          {"p99_us", median.p99_us}};
+}
+
+void print_row(const char* name, const nlohmann::ordered_json& row) {
+  std::printf("%-11s %9.0f requests/s  (%.0f to %.0f)   p50 %6.0f us   p99 %6.0f us\n", name,
+              row["requests_per_s"].get<double>(), row["requests_per_s_min"].get<double>(),
+              row["requests_per_s_max"].get<double>(), row["p50_us"].get<double>(), row["p99_us"].get<double>());
+}
+
+int fail(const std::string& message, int code) {
+  std::fprintf(stderr, "bench_cloud: %s\n", message.c_str());
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bool quick = false;
+  bool json = false;
+  std::string stub = (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "hearth-cloud-stub").string();
+  CLI::App app("The cloud path on loopback, against a plain cpp-httplib client");
+  app.add_flag("--quick", quick, "One short run, to show that it works");
+  app.add_flag("--json", json, "Print one JSON object");
+  app.add_option("--stub", stub, "The server to run (default: hearth-cloud-stub beside this program)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
+
+  const auto policy = policies::Policy::load(kPolicy, "bench policy");
+  if (!policy.ok()) return fail(policy.error().message, 3);
+  const auto server =
+      tool::StubProcess::start(stub, {"--null-model", "null", "--exit-with-stdin"}, std::chrono::seconds(30));
+  if (!server.ok()) return fail(server.error().message, 3);
+
+  const std::string& url = server.value()->url();
+  const int run_count = quick ? 1 : 5;
+  const Clock::duration time = quick ? std::chrono::milliseconds(200) : std::chrono::seconds(3);
+  HearthClient client(policy.value(), url);
+  client.run(time / 10);  // connections open, caches warm
+  std::vector<Run> ours;
+  std::vector<Run> reference;
+  for (int i = 0; i < run_count; ++i) {
+    ours.push_back(client.run(time));
+    reference.push_back(run_reference(url, time));
+    for (const Run* run : {&ours.back(), &reference.back()}) {
+      if (!run->error.empty()) return fail(run->error, 1);
+    }
+  }
+
+  const nlohmann::ordered_json result = {{"in_flight", kInFlight},
+                                         {"tensor_bytes", 1024},
+                                         {"runs", run_count},
+                                         {"hearth", summary_of(ours)},
+                                         {"reference", summary_of(reference)}};
+  if (json) {
+    std::printf("%s\n", result.dump(2).c_str());
+    return 0;
+  }
+  std::printf("null model, 1 KiB binary tensors, %u in flight, %d run(s) of %.1f s each, stub in its own process\n",
+              kInFlight, run_count, std::chrono::duration<double>(time).count());
+  print_row("hearth", result["hearth"]);
+  print_row("cpp-httplib", result["reference"]);
+  return 0;
+}
