@@ -33,7 +33,7 @@ THIRD_PARTY = [  # library, its headers, where they may be included
     ("nlohmann/json", r"nlohmann/", ("runtime/base/", "runtime/config/", "runtime/cloud/", "runtime/telemetry/",
                                      "runtime/privacy/", "runtime/sim/", "policies/") + PROGRAM_FOLDERS),
     ("RE2", r"re2/", ("runtime/privacy/",)),
-    ("CLI11", r"CLI/", ("tools/", "cloud_stub/")),
+    ("CLI11", r"CLI/", ("tools/", "cloud_stub/", "bench/")),
     ("zlib", r"zlib\.h", ("tools/", "tests/")),
     ("Catch2", r"catch2/", ("tests/",)),
     ("RapidCheck", r"rapidcheck", ("tests/",)),
