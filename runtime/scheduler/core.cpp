@@ -11,7 +11,7 @@ SchedulerCore::SchedulerCore(const Limits& limits, const CloudTiming& timing, st
   const cloud::Breaker::Options options{timing.breaker_failures, timing.breaker_backoff, timing.breaker_backoff_max};
   for (std::size_t i = 0; i < endpoints; ++i)
     sites_.push_back({cloud::Breaker(options, RandomStream(seed, "breaker " + std::to_string(i + 1))),
-                      signals::LatencyEstimate(timing.expected_latency)});
+                      signals::LatencyEstimate(timing.expected_latency), TimePoint{}});
 }
 
 void SchedulerCore::step(const Event& event, TimePoint now, Actions& actions) {
@@ -105,9 +105,18 @@ std::optional<SiteId> SchedulerCore::best_site(Mask mask, TimePoint now) const {
   for (std::size_t i = 0; i < sites_.size(); ++i) {
     const auto site = static_cast<SiteId>(i + 1);
     if (!mask.has(site) || !sites_[i].breaker.allows(now)) continue;
-    if (!best || sites_[i].latency.upper(now) < sites_[*best - 1].latency.upper(now)) best = site;
+    if (!best || sites_[i].latency.upper() < sites_[*best - 1].latency.upper()) best = site;
   }
   return best;
+}
+
+bool SchedulerCore::has_room(CloudSite& site, TimePoint now, TimePoint give_up) {
+  if (now + site.latency.upper() <= give_up) return true;
+  // A forecast that lets nothing through would never be put right: a stale one is tried, one request at a time. It
+  // costs nothing but bytes, for there is something to fall back on.
+  if (site.latency.fresh(now) || now < site.next_trial) return false;
+  site.next_trial = now + signals::LatencyEstimate::kFresh;
+  return true;
 }
 
 std::optional<Reason> SchedulerCore::try_cloud(Requests::iterator request, TimePoint now, Actions& actions) {
@@ -119,7 +128,7 @@ std::optional<Reason> SchedulerCore::try_cloud(Requests::iterator request, TimeP
   // With something to fall back on, the cloud gets the time up to the reserve and only when it will likely do.
   const bool fallback = state.can_fall_back();
   const TimePoint give_up = fallback ? state.deadline - timing_.local_reserve : state.deadline;
-  if (now >= give_up || (fallback && now + sites_[*site - 1].latency.upper(now) > give_up)) return Reason::kNoRoom;
+  if (now >= give_up || (fallback && !has_room(sites_[*site - 1], now, give_up))) return Reason::kNoRoom;
 
   state.stage = Stage::kOnCloud;
   state.cloud_tried = true;
@@ -192,7 +201,7 @@ void SchedulerCore::on(const TimerFired& event, TimePoint now, Actions& actions)
   auto& state = request->second;
   if (state.stage == Stage::kOnCloud) {
     // A reply that did not come in time is a failure of the endpoint, and tells that it takes at least this long.
-    auto& attempt = attempts_.at(state.attempt);
+    const auto& attempt = attempts_.at(state.attempt);
     sites_[attempt.site - 1].latency.observe(now - attempt.began, now);
     withdraw(request, CloudVerdict::kFailed, now, actions);
     return fall_back(request, Reason::kCloudFailed, now, actions);

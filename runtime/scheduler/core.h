@@ -121,6 +121,7 @@ class SchedulerCore {
   struct CloudSite {
     cloud::Breaker breaker;
     signals::LatencyEstimate latency;
+    TimePoint next_trial;  ///< Of a forecast that is too old to be believed.
   };
   struct InFlight {
     SiteId site;
@@ -143,6 +144,7 @@ class SchedulerCore {
   std::optional<Reason> try_cloud(Requests::iterator request, TimePoint now, Actions& actions);
   /// The cloud did not answer: the local answer, a local attempt, or failure.
   void fall_back(Requests::iterator request, Reason reason, TimePoint now, Actions& actions);
+  bool has_room(CloudSite& site, TimePoint now, TimePoint give_up);
   std::optional<SiteId> best_site(Mask mask, TimePoint now) const;
   void settle(AttemptId attempt, CloudVerdict verdict, TimePoint now);
   void withdraw(Requests::iterator request, CloudVerdict verdict, TimePoint now, Actions& actions);

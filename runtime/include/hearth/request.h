@@ -27,7 +27,8 @@ struct Request {
   /// Groups requests whose sensitivity spreads: sensitive data in one taints the later ones. Empty: no session.
   std::string session;
 
-  /// From submission to outcome, at most a day. None: the policy's deadline for the model, else the configuration's default.
+  /// From submission to outcome, at most a day. None: the policy's deadline for the model, else the configuration's
+  /// default.
   std::optional<Duration> deadline;
 
   /// False: at most one cloud attempt ever begins, and it is never sent twice.

@@ -125,11 +125,31 @@ TEST_CASE("the bounded queue refuses one more with a typed reason, and runs in o
 }
 
 TEST_CASE("without room before the deadline the answer stays local", "[scheduler]") {
-  Bench bench;  // first prediction: 80 ms + 2 * 20 ms; the reserve is 10 ms
+  Bench bench{Limits{}};
   bench.tell(cascade(1));
-  CHECK(only<Finish>(bench.tell(EdgeFinished{1, true, 0}, at(71))).reason == Reason::kNoRoom);
-  bench.tell(cascade(2));
-  CHECK_FALSE(none<StartCloud>(bench.tell(EdgeFinished{2, true, 0}, at(70))));
+  const auto start = only<StartCloud>(bench.tell(EdgeFinished{1, true, 0}));
+  bench.tell(CloudFinished{1, start.attempt, CloudVerdict::kAnswered}, at(80));  // forecast: 80 ms + 2 * 20 ms
+  bench.tell(cascade(2), at(80));
+  CHECK(only<Finish>(bench.tell(EdgeFinished{2, true, 0}, at(151))).reason == Reason::kNoRoom);  // 151 + 120 > 280 - 10
+  bench.tell(cascade(3), at(80));
+  CHECK_FALSE(none<StartCloud>(bench.tell(EdgeFinished{3, true, 0}, at(150))));
+}
+
+TEST_CASE("a forecast that lets nothing through is tried again after a second, by one request", "[scheduler]") {
+  Bench bench{Limits{}};
+  RequestId id = 0;
+  const auto ask = [&](int ms) {
+    bench.tell(cascade(++id), at(ms));
+    return bench.tell(EdgeFinished{id, true, 0}, at(ms));
+  };
+  const auto first = only<StartCloud>(ask(0)).attempt;
+  bench.tell(TimerFired{1}, at(190));  // forecast: 190 ms + 2 * 47.5 ms
+  CHECK(bench.tell(CloudFinished{1, first, CloudVerdict::kAnswered}, at(195)).empty());
+  CHECK(only<Finish>(ask(1190)).reason == Reason::kNoRoom);
+  const auto trial = only<StartCloud>(ask(1191)).attempt;
+  CHECK(only<Finish>(ask(1192)).reason == Reason::kNoRoom);
+  bench.tell(CloudFinished{id - 1, trial, CloudVerdict::kAnswered}, at(1251));  // the estimate starts anew: 60 ms
+  CHECK_FALSE(none<StartCloud>(ask(1252)));
 }
 
 TEST_CASE("a cloud that does not answer in time is given up for the local answer", "[scheduler]") {
