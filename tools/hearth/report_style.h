@@ -38,6 +38,7 @@ header { margin-bottom: 30px; } header .lead { max-width: 74ch; }
 table { border-collapse: collapse; width: 100%; font-size: 15px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 7px 0 7px 14px; border-top: 1px solid var(--hair); font-weight: 400; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; color: var(--soft); }
+td:not(:first-child) { white-space: nowrap; }
 thead th { border-top: 0; white-space: nowrap; color: var(--soft); font-size: 14px; }
 .scroll { overflow-x: auto; }
 td.ours { font-weight: 640; } th.edge, th.cloud, th.hearth { font-weight: 600; }
@@ -63,29 +64,17 @@ svg .fill.edge { fill: var(--edge); } svg .fill.cloud { fill: var(--cloud); }
 svg .fill.hearth { fill: var(--hearth); }
 svg .fill.home { fill: var(--home); } svg .fill.fell { fill: var(--fell); } svg .fill.lost { fill: var(--lost); }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13.5px; color: var(--soft); margin: 4px 0 8px; }
-
-
-
-
-
-
-
- { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 7px; background: var(--soft); }
+.swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 7px;
+  background: var(--soft); }
 .swatch.edge { background: var(--edge); } .swatch.cloud { background: var(--cloud); }
 .swatch.hearth { background: var(--hearth); } .swatch.home { background: var(--home); }
 .swatch.fell { background: var(--fell); } .swatch.lost { background: var(--lost); }
-
-
-eter { display: flex; height: 12px; min-width: 120px; border-radius: 6px; overflow: hidden; background: var(--home); }
+.meter { display: flex; height: 12px; min-width: 120px; border-radius: 6px; overflow: hidden;
+  background: var(--home); }
 .meter i { background: var(--cloud); }
 td.bar { width: 34%; }
-
-
-
-
-
-
-{ font-size: 66px; line-height: 1; font-weight: 660; letter-spacing: -0.03em; color: var(--good); margin: 8px 0 6px; }
+.zero { font-size: 66px; line-height: 1; font-weight: 660; letter-spacing: -0.03em; color: var(--good);
+  margin: 8px 0 6px; }
 .zero.bad { color: var(--bad); }
 footer { color: var(--soft); font-size: 13px; margin-top: 26px; overflow-wrap: anywhere; }
 footer code, td code { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", "Liberation Mono", monospace; }

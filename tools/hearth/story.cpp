@@ -87,7 +87,8 @@ std::vector<Claim> make_claims(const Story& story, const Board& board) {
                     text("%.2f points %s cloud-only (at most 1.00 behind) at %s cloud share (at most 30 %%), on the %s "
                          "that may leave",
                          std::abs(behind * 100), behind >= 0 ? "behind" : "ahead of", percent(cloud_share).c_str(),
-                         grouped(board.hearth_permitted.requests).c_str())});
+                         grouped(board.hearth_permitted.requests).c_str()) +
+                        (story.killed_at_s ? "; with the cloud killed on the way" : "")});
   claims.push_back({"ten times as quick as cloud-only", board.hearth.p50_ms <= 0.1 * board.cloud_only.p50_ms,
                     "p50 " + milliseconds(board.hearth.p50_ms) + " ms against " +
                         milliseconds(board.cloud_only.p50_ms) + " ms (at most a tenth)"});
