@@ -2,6 +2,7 @@
 
 top=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 logs=$top/build/logs
+export CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1  # a clone elsewhere finds what this one has compiled
 live=0
 if [[ -t 2 && ${TERM:-dumb} != dumb ]]; then live=1; fi
 step_watcher=
