@@ -28,6 +28,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kStubPatience = std::chrono::seconds(60);
 constexpr std::size_t kConnections = 64;  // cloud-only keeps about twenty requests in flight
+constexpr std::size_t kQueue = 4096;      // a machine that stood still for seconds hands over at once what has gathered
 
 int report_error(const Error& error) {
   std::cerr << "hearth run: " << error.message << '\n';
@@ -107,6 +108,7 @@ Result<std::unique_ptr<Runtime>> Job::make_runtime(const std::string& policy) co
   config.policy_json = policy;
   config.seed = inputs_.spec.seed;
   config.limits.connections_per_endpoint_max = kConnections;
+  config.limits.queue_length_max = kQueue;
   auto runtime = Runtime::create(config, [](LogLevel level, std::string_view line) {
     if (level != LogLevel::kInfo) std::cerr << ("hearth: " + std::string(line) + "\n");
   });
