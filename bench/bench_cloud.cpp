@@ -221,7 +221,9 @@ int main(int argc, char** argv) {
   app.add_option("--stub", stub, "The server to run (default: hearth-cloud-stub beside this program)");
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
+  } catch (const CLI::CallForHelp& help) { return app.exit(help); } catch (const CLI::ParseError& error) {
+    return fail(error.what(), 2);
+  }
 
   const auto policy = policies::Policy::load(kPolicy, "bench policy");
   if (!policy.ok()) return fail(policy.error().message, 3);

@@ -86,8 +86,12 @@ bool valid_base(std::string_view base) {
 }  // namespace
 
 std::string Url::authority() const {
-  std::string text = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  if (port != (secure() ? 443 : 80)) text += ":" + std::to_string(port);
+  std::string text;
+  const bool brackets = host.find(':') != std::string::npos;
+  if (brackets) text += '[';
+  text += host;
+  if (brackets) text += ']';
+  if (port != (secure() ? 443 : 80)) text.append(1, ':').append(std::to_string(port));
   return text;
 }
 

@@ -38,6 +38,8 @@ class Attempts {
   explicit Attempts(net::HttpOptions options = {})
       : loop_(net::make_asio_loop()), transport_(net::make_http_transport(*loop_, std::move(options))) {}
 
+  ~Attempts() { drop_transport(); }
+
   std::future<SendResult> start(AttemptId attempt, const Endpoint& endpoint, HttpMessage message,
                                 Duration time = kLong) {
     auto promise = std::make_shared<std::promise<SendResult>>();
@@ -61,7 +63,13 @@ class Attempts {
     loop_->post([this, attempt] { transport_->cancel(attempt); });
   }
 
-  void drop_transport() { transport_.reset(); }
+  /// Lets go of the transport once everything asked of it so far has been said.
+  void drop_transport() {
+    std::promise<void> said;
+    loop_->post([&] { said.set_value(); });
+    said.get_future().wait();
+    transport_.reset();
+  }
   EventLoop& loop() { return *loop_; }
   Transport& transport() { return *transport_; }
 
