@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include <hearth/random.h>
 #include <hearth/time.h>
+#include <hearth/transport.h>
 
 namespace hearth::cloud {
 
@@ -24,28 +26,33 @@ class Breaker {
 
   /// Whether an attempt may begin now.
   bool allows(TimePoint now) const { return !open_ || (now >= retry_at_ && !trial_); }
-  /// An attempt begins. Each begin is followed by one of succeeded, failed or withdrawn.
-  void begin(TimePoint now) { trial_ = open_ && now >= retry_at_; }
+  /// An attempt begins. It ends with one of succeeded(), failed() or withdrawn().
+  void begin(AttemptId attempt, TimePoint now) {
+    if (open_ && now >= retry_at_) trial_ = attempt;
+  }
 
   void succeeded() {
-    open_ = trial_ = false;
+    open_ = false;
+    trial_.reset();
     failures_ = 0;
     backoff_ = options_.backoff;
   }
 
-  void failed(TimePoint now) {
-    if (open_ && !trial_) return;  // began before it opened: says nothing new
+  void failed(AttemptId attempt, TimePoint now) {
+    if (open_ && trial_ != attempt) return;  // began before it opened: says nothing new
     if (open_) backoff_ = std::min(2 * backoff_, options_.backoff_max);
     if (!open_ && ++failures_ < options_.failures_max) return;
     open_ = true;
-    trial_ = false;
+    trial_.reset();
     retry_at_ =
         now +
         Duration(static_cast<Duration::rep>(static_cast<double>(backoff_.count()) * (0.8 + 0.4 * random_.uniform())));
   }
 
   /// The attempt ended without a verdict on the endpoint (cancelled, denied).
-  void withdrawn() { trial_ = false; }
+  void withdrawn(AttemptId attempt) {
+    if (trial_ == attempt) trial_.reset();
+  }
 
   bool open() const { return open_; }
 
@@ -55,7 +62,7 @@ class Breaker {
   Duration backoff_;
   unsigned failures_ = 0;
   bool open_ = false;
-  bool trial_ = false;
+  std::optional<AttemptId> trial_;
   TimePoint retry_at_{};
 };
 

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <string_view>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -16,11 +17,15 @@ Error system_error(const std::string& file, const char* doing) {
   return {ErrorCode::kUnavailable, file + ": cannot " + doing + ": " + std::strerror(errno)};
 }
 
+// Of one length, so that one can take the other's place on a disk that is full.
+constexpr std::string_view kWhole = "hearth journal 1 whole\n";
+constexpr std::string_view kTorn = "hearth journal 1 torn!\n";
+
 }  // namespace
 
 Result<std::shared_ptr<FileJournal>> FileJournal::open(EventLoop& loop, const std::string& file,
                                                        std::uint64_t bytes_max) {
-  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0) return system_error(file, "open the journal");
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     ::close(descriptor);
@@ -33,6 +38,9 @@ FileJournal::FileJournal(EventLoop& loop, std::string file, int descriptor, std:
     : loop_(loop), file_(std::move(file)), descriptor_(descriptor), bytes_max_(bytes_max) {
   struct stat info {};
   if (::fstat(descriptor_, &info) == 0) size_ = static_cast<std::uint64_t>(info.st_size);
+  if (size_ == 0) failed_ = !write(std::string(kWhole)).ok();
+  std::string first(kWhole.size(), '\0');  // nothing is added to what is no whole journal
+  failed_ = failed_ || ::pread(descriptor_, first.data(), first.size(), 0) < 0 || first != kWhole;
   writer_ = std::thread([this] { write_batches(); });
 }
 
@@ -55,13 +63,16 @@ Result<std::vector<std::string>> FileJournal::replay() {
     if (got <= 0) return system_error(file_, "read the journal");
     at += static_cast<std::size_t>(got);
   }
-  const std::size_t whole = bytes.rfind('\n') + 1;  // npos + 1 is 0: no whole line
+  if (bytes.starts_with(kTorn))
+    return Error{ErrorCode::kCorrupt, file_ + ": a record could not be kept earlier, so this is not the whole story"};
+  if (!bytes.starts_with(kWhole)) return Error{ErrorCode::kCorrupt, file_ + ": not a journal of this version"};
+  const std::size_t whole = bytes.rfind('\n') + 1;
   if (whole != bytes.size()) {
     if (::ftruncate(descriptor_, static_cast<off_t>(whole)) != 0) return system_error(file_, "drop a torn last record");
     size_ = whole;
   }
   std::vector<std::string> records;
-  for (std::size_t begin = 0; begin < whole;) {
+  for (std::size_t begin = kWhole.size(); begin < whole;) {
     const std::size_t end = bytes.find('\n', begin);
     records.push_back(bytes.substr(begin, end - begin));
     begin = end + 1;
@@ -94,22 +105,30 @@ void FileJournal::write_batches() {
 
 /// All of `bytes`, synced, or none that counts: after a failure the file is cut back to what was acknowledged.
 Status FileJournal::write(const std::string& bytes) {
+  if (failed_) return {ErrorCode::kUnavailable, file_ + ": the journal has failed before"};
   if (size_ + bytes.size() > bytes_max_)
-    return {ErrorCode::kResourceExhausted,
-            file_ + ": the journal would exceed " + std::to_string(bytes_max_ >> 20) + " MiB: move it away"};
-  std::size_t at = 0;
-  while (at < bytes.size()) {
-    const ssize_t put = ::write(descriptor_, bytes.data() + at, bytes.size() - at);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) break;
-    at += static_cast<std::size_t>(put);
+    return fail({ErrorCode::kResourceExhausted,
+                 file_ + ": the journal would exceed " + std::to_string(bytes_max_ >> 20) + " MiB"});
+  if (auto status = put(bytes, size_); !status.ok()) return fail(status.error());
+  size_ += bytes.size();
+  return Done{};
+}
+
+Status FileJournal::put(const std::string& bytes, std::uint64_t at) {
+  for (std::size_t done = 0; done < bytes.size();) {
+    const ssize_t got = ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(at + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return system_error(file_, "write the journal");
+    done += static_cast<std::size_t>(got);
   }
-  if (at == bytes.size() && ::fdatasync(descriptor_) == 0) {
-    size_ += bytes.size();
-    return Done{};
-  }
-  const Error error = system_error(file_, "write the journal");
-  if (::ftruncate(descriptor_, static_cast<off_t>(size_)) != 0) size_ = bytes_max_;  // unknown content: refuse the rest
+  if (::fdatasync(descriptor_) != 0) return system_error(file_, "write the journal");
+  return Done{};
+}
+
+Status FileJournal::fail(Error error) {
+  failed_ = true;
+  // Best effort: should even this fail, this run still refuses everything.
+  if (::ftruncate(descriptor_, static_cast<off_t>(size_)) == 0) (void)put(std::string(kTorn), 0);
   return error;
 }
 

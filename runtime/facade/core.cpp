@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstdio>
+#include <cmath>
+#include <limits>
 
+#include "runtime/base/json_reader.h"
 #include "runtime/base/portable_math.h"
 #include "runtime/cloud/oip_codec.h"
 
@@ -12,23 +14,18 @@ namespace {
 
 constexpr Duration kDeadlineMax = std::chrono::hours(24);
 
-/// The largest softmax probability of `outputs[0]`; 0 when it holds no scores. Not a number when a score is not.
+/// The largest softmax probability of `outputs[0]`; 0 when it holds no scores. Not a number when a score is not finite.
 float confidence_of(std::span<const Tensor> outputs, Scores scores) {
   if (outputs.empty() || outputs[0].datatype != Datatype::kFp32) return 0;
   const auto values = outputs[0].floats();
   if (values.empty()) return 0;
+  if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
+    return std::numeric_limits<float>::quiet_NaN();
   const float top = *std::max_element(values.begin(), values.end());
   if (scores == Scores::kProbabilities) return top;
   double sum = 0;
   for (const float value : values) sum += portable_exp(double{value} - top);
   return static_cast<float>(1 / sum);
-}
-
-std::string hex_id(std::uint64_t high, std::uint64_t low) {
-  char text[33];
-  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(high),
-                static_cast<unsigned long long>(low));
-  return text;
 }
 
 }  // namespace
@@ -41,7 +38,10 @@ Runtime::Core::Core(const RuntimeConfig& config, std::shared_ptr<const policies:
       world_(std::move(world)),
       guard_(std::move(policy), config.endpoints, config.limits.sessions_max),
       scheduler_(config.limits, config.cloud, config.endpoints.size(), config.seed),
-      wire_ids_(config.seed, "wire ids") {}
+      started_wall_(loop_.wall_now()),
+      started_(loop_.now()) {
+  world_.loop.reset();  // Runtime owns it
+}
 
 // ---- admission ------------------------------------------------------------------------------------------------------
 
@@ -66,42 +66,36 @@ RequestId Runtime::Core::admit(const EntryPtr& entry) {
   if (valid.ok()) content = guard_.classify(request);  // reads the text: not under the lock
 
   Lock lock(mutex_);
-  entry->id = entry->outcome.id = ++last_id_;
+  const RequestId id = entry->id = entry->outcome.id = ++last_id_;
   entry->submitted = loop_.now();
-  Effects effects;
-  if (!valid.ok() || closed_) {
-    if (closed_)
-      refuse(entry, Reason::kShutDown, "the runtime is shut down", effects);
-    else
-      refuse(entry, Reason::kInvalidRequest, valid.error().message, effects);
-    lock.unlock();
-    for (auto& effect : effects) effect();
-    return entry->id;
+  if (closed_) {
+    refuse(entry, Reason::kShutDown, "the runtime is shut down");
+  } else if (!valid.ok()) {
+    refuse(entry, Reason::kInvalidRequest, valid.error().message);
+  } else {
+    read_probe_when_old();
+    const auto moment = this_moment();
+    entry->judgement = guard_.judge(request, content, moment);
+    const auto& preference = entry->judgement.preference;
+    entry->deadline = request.deadline.value_or(preference.deadline.value_or(config_.default_deadline));
+    entries_.emplace(id, entry);
+    keep_records();
+
+    scheduler::Submitted submitted{};
+    submitted.id = id;
+    submitted.mask =
+        entry->pair->pair.cloud.model.empty() ? entry->judgement.mask.without_cloud() : entry->judgement.mask;
+    submitted.plan = preference.plan;
+    submitted.confidence_below = preference.confidence_below;
+    submitted.deadline = entry->deadline;
+    submitted.on_caller = !entry->done;
+    submitted.offline = moment.device.network == NetworkKind::kOffline;
+    step(submitted);
   }
-
-  const DeviceState state = device();
-  entry->judgement = guard_.judge(request, content, state, loop_.wall_now());
-  const auto& preference = entry->judgement.preference;
-  entry->deadline = request.deadline.value_or(preference.deadline.value_or(config_.default_deadline));
-  entries_.emplace(entry->id, entry);
-  keep_records(effects);
-
-  scheduler::Submitted submitted{};
-  submitted.id = entry->id;
-  submitted.mask =
-      entry->pair->pair.cloud.model.empty() ? entry->judgement.mask.without_cloud() : entry->judgement.mask;
-  submitted.plan = preference.plan;
-  submitted.confidence_below = preference.confidence_below;
-  submitted.deadline = entry->deadline;
-  submitted.on_caller = !entry->done;
-  submitted.offline = state.network == NetworkKind::kOffline;
-  const RequestId id = entry->id;  // the entry may be finished and gone once the lock is released
-  step(lock, submitted);
-  for (auto& effect : effects) effect();
   return id;
 }
 
-void Runtime::Core::refuse(const EntryPtr& entry, Reason reason, std::string message, Effects& effects) {
+void Runtime::Core::refuse(const EntryPtr& entry, Reason reason, std::string message) {
   auto& outcome = entry->outcome;
   outcome.status = reason == Reason::kShutDown ? OutcomeStatus::kCancelled : OutcomeStatus::kRejected;
   outcome.reason = reason;
@@ -109,7 +103,7 @@ void Runtime::Core::refuse(const EntryPtr& entry, Reason reason, std::string mes
   outcome.model = entry->pair ? entry->pair->pair.name : std::string();
   outcome.policy_sha256 = guard_.policy().sha256();
   entry->finished = true;
-  deliver(entry, effects);
+  deliver(entry);
 }
 
 Outcome Runtime::Core::infer(const Request& request) {
@@ -129,8 +123,12 @@ Outcome Runtime::Core::infer(const Request& request) {
   Lock lock(mutex_);
   for (;;) {
     entry->changed.wait(lock, [&] { return entry->run_edge || entry->finished; });
-    if (entry->finished) break;
+    if (!entry->run_edge) break;
     entry->run_edge = false;
+    if (entry->finished) {  // withdrawn before the pass began: the slot it was given goes back
+      step(scheduler::EdgeFinished{entry->id, false, 0});
+      break;
+    }
     lock.unlock();
     edge_finished(entry, entry->pair->model->run(request.inputs));
     lock.lock();
@@ -149,34 +147,29 @@ RequestId Runtime::Core::submit(Request request, Callback done) {
 bool Runtime::Core::cancel(RequestId request) {
   Lock lock(mutex_);
   if (!entries_.contains(request)) return false;
-  step(lock, scheduler::CancelAsked{request});
+  step(scheduler::CancelAsked{request});
   return true;
 }
 
 // ---- carrying out decisions -----------------------------------------------------------------------------------------
 
-void Runtime::Core::step(Lock& lock, const scheduler::Event& event) {
+/// Everything the decision leads to is handed on under the lock, so that it happens in the order it was decided in.
+/// Neither post() nor start() runs anything before it returns.
+void Runtime::Core::step(const scheduler::Event& event) {
   const TimePoint now = loop_.now();
-  Effects effects;
   actions_.clear();
   scheduler_.step(event, now, actions_);
-  for (const auto& action : actions_) carry_out(action, now, effects);
-  lock.unlock();
-  for (auto& effect : effects) effect();
+  for (const auto& action : actions_) {
+    std::visit(
+        [&](const auto& a) {
+          // Gone only when shutdown has withdrawn a request whose pass gives its slot back.
+          if (const auto found = entries_.find(a.id); found != entries_.end()) on(a, EntryPtr(found->second), now);
+        },
+        action);
+  }
 }
 
-void Runtime::Core::carry_out(const scheduler::Action& action, TimePoint now, Effects& effects) {
-  std::visit(
-      [&](const auto& a) {
-        const auto found = entries_.find(a.id);
-        assert(found != entries_.end());
-        const EntryPtr entry = found->second;  // a copy: Finish erases it from the table
-        on(a, entry, now, effects);
-      },
-      action);
-}
-
-void Runtime::Core::on(const scheduler::RunEdge&, const EntryPtr& entry, TimePoint now, Effects& effects) {
+void Runtime::Core::on(const scheduler::RunEdge&, const EntryPtr& entry, TimePoint now) {
   Attempt attempt;
   attempt.began = now - entry->submitted;
   if (entry->outcome.attempts.empty()) entry->outcome.queued = attempt.began;
@@ -185,12 +178,11 @@ void Runtime::Core::on(const scheduler::RunEdge&, const EntryPtr& entry, TimePoi
     entry->run_edge = true;
     entry->changed.notify_one();
   } else {
-    ++passes_;
-    effects.push_back([self = shared_from_this(), entry] { self->start_edge(entry); });
+    start_edge(entry);
   }
 }
 
-void Runtime::Core::on(const scheduler::StartCloud& action, const EntryPtr& entry, TimePoint now, Effects& effects) {
+void Runtime::Core::on(const scheduler::StartCloud& action, const EntryPtr& entry, TimePoint now) {
   if (!entry->done)
     entry->request = std::make_shared<const Request>(*entry->request);  // the caller may leave at its deadline
   Attempt attempt;
@@ -199,29 +191,24 @@ void Runtime::Core::on(const scheduler::StartCloud& action, const EntryPtr& entr
   attempt.began = now - entry->submitted;
   entry->outcome.attempts.push_back(std::move(attempt));
   entry->attempt = action.attempt;
-  effects.push_back([self = shared_from_this(), entry, action] {
-    self->loop_.post(
-        [self, entry, action] { self->begin_attempt(entry, action.attempt, action.site, action.deadline); });
+  loop_.post([self = shared_from_this(), entry, action] {
+    self->begin_attempt(entry, action.attempt, action.site, action.deadline);
   });
 }
 
-void Runtime::Core::on(const scheduler::CancelCloud& action, const EntryPtr& entry, TimePoint now, Effects& effects) {
+void Runtime::Core::on(const scheduler::CancelCloud& action, const EntryPtr& entry, TimePoint now) {
   auto& attempt = entry->outcome.attempts.back();
   attempt.took = now - entry->submitted - attempt.began;
   attempt.error =
       name_of(now - entry->submitted < entry->deadline - config_.cloud.local_reserve ? ErrorCode::kCancelled
                                                                                      : ErrorCode::kDeadlineExceeded);
   entry->attempt = 0;
-  effects.push_back([self = shared_from_this(), action] {
-    self->loop_.post([self, action] { self->world_.transport->cancel(action.attempt); });
-  });
+  loop_.post([self = shared_from_this(), action] { self->world_.transport->cancel(action.attempt); });
 }
 
-void Runtime::Core::on(const scheduler::SetTimer& action, const EntryPtr& entry, TimePoint, Effects& effects) {
+void Runtime::Core::on(const scheduler::SetTimer& action, const EntryPtr& entry, TimePoint) {
   entry->timer_asked = true;
-  effects.push_back([self = shared_from_this(), entry, action] {
-    self->loop_.post([self, entry, action] { self->set_timer(entry, action.due); });
-  });
+  loop_.post([self = shared_from_this(), entry, action] { self->set_timer(entry, action.due); });
 }
 
 void Runtime::Core::set_timer(const EntryPtr& entry, TimePoint due) {
@@ -233,11 +220,11 @@ void Runtime::Core::set_timer(const EntryPtr& entry, TimePoint due) {
   entry->timer = loop_.schedule_at(due, [self = shared_from_this(), entry] {
     entry->timer.reset();
     Lock lock(self->mutex_);
-    if (!entry->finished) self->step(lock, scheduler::TimerFired{entry->id});
+    if (!entry->finished) self->step(scheduler::TimerFired{entry->id});
   });
 }
 
-void Runtime::Core::on(const scheduler::Finish& action, const EntryPtr& entry, TimePoint now, Effects& effects) {
+void Runtime::Core::on(const scheduler::Finish& action, const EntryPtr& entry, TimePoint now) {
   const auto& pair = entry->pair->pair;
   const auto& judgement = entry->judgement;
   const auto& policy = guard_.policy();
@@ -266,24 +253,21 @@ void Runtime::Core::on(const scheduler::Finish& action, const EntryPtr& entry, T
   }
   entry->finished = true;
   if (entry->timer_asked) {
-    effects.push_back([self = shared_from_this(), entry] {
-      self->loop_.post([self, entry] {
-        if (entry->timer) self->loop_.cancel(*std::exchange(entry->timer, std::nullopt));
-      });
+    loop_.post([self = shared_from_this(), entry] {
+      if (entry->timer) self->loop_.cancel(*std::exchange(entry->timer, std::nullopt));
     });
   }
-  deliver(entry, effects);
+  deliver(entry);
   entries_.erase(action.id);
 }
 
-void Runtime::Core::deliver(const EntryPtr& entry, Effects& effects) {
+void Runtime::Core::deliver(const EntryPtr& entry) {
   if (!entry->done) {
     entry->changed.notify_one();
     return;
   }
   undelivered_.emplace(entry->id, entry);
-  effects.push_back(
-      [self = shared_from_this(), id = entry->id] { self->loop_.post([self, id] { self->hand_over(id); }); });
+  loop_.post([self = shared_from_this(), id = entry->id] { self->hand_over(id); });
 }
 
 void Runtime::Core::hand_over(RequestId id) {
@@ -292,13 +276,17 @@ void Runtime::Core::hand_over(RequestId id) {
   if (found == undelivered_.end()) return;  // shutdown() was quicker
   const EntryPtr entry = found->second;
   undelivered_.erase(found);
+  ++callbacks_;
   lock.unlock();
   entry->done(std::move(entry->outcome));
+  lock.lock();
+  if (--callbacks_ == 0) left_.notify_all();
 }
 
 // ---- the edge -------------------------------------------------------------------------------------------------------
 
 void Runtime::Core::start_edge(const EntryPtr& entry) {
+  ++passes_;
   // The closure keeps the entry and with it the inputs alive, also when the request is finished before the pass.
   entry->pair->model->start(entry->request->inputs, [self = shared_from_this(), entry](EdgeModel::Outputs outputs) {
     self->edge_finished(entry, std::move(outputs));
@@ -322,49 +310,52 @@ void Runtime::Core::edge_finished(const EntryPtr& entry, EdgeModel::Outputs outp
       entry->outcome.message = outputs.error().message;
     }
   }
-  step(lock, scheduler::EdgeFinished{entry->id, outputs.ok(), confidence});
+  step(scheduler::EdgeFinished{entry->id, outputs.ok(), confidence});
 }
 
 // ---- the cloud ------------------------------------------------------------------------------------------------------
 
+/// One-way, so that nobody who sees some ids can tell which others are this device's.
+std::string Runtime::Core::next_wire_id() {
+  return sha256_hex("wire id " + std::to_string(config_.seed) + " " + std::to_string(++wire_ids_)).substr(0, 32);
+}
+
 void Runtime::Core::begin_attempt(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline) {
-  read_probe_when_old();
   Lock lock(mutex_);
   if (entry->finished || entry->attempt != attempt) return;
-  const auto high = wire_ids_.next();
-  const std::string wire_id = hex_id(high, wire_ids_.next());
+  const std::string wire_id = next_wire_id();
   const auto encode = [&](const Request& request) {
     return cloud::encode_infer(entry->pair->pair.cloud, request.inputs, request.text, wire_id,
                                cloud::Encoding::kBinary);
   };
-  auto minted = guard_.mint(entry->judgement, *entry->request, site, encode, device(), loop_.wall_now());
-  lock.unlock();
+  auto minted = guard_.mint(entry->judgement, *entry->request, site, encode, this_moment());
   if (!minted.ok()) return attempt_denied(entry, attempt, minted.error());
+  lock.unlock();
   if (!world_.journal) return spend(entry, attempt, site, deadline, std::move(minted).value(), wire_id);
 
   const auto held = std::make_shared<privacy::Minted>(std::move(minted).value());
-  world_.journal->append(
-      held->record, [self = shared_from_this(), held, entry, attempt, site, deadline, wire_id](Status recorded) {
-        if (recorded.ok()) return self->spend(entry, attempt, site, deadline, std::move(*held), wire_id);
-        {
-          Lock guarded(self->mutex_);
-          self->guard_.ledger().go_blind();
-        }
-        self->log(LogLevel::kError,
-                  "the journal cannot be written, so nothing more may leave: " + recorded.error().message);
-        self->attempt_denied(entry, attempt, recorded.error());
-      });
+  world_.journal->append(held->record,
+                         [self = shared_from_this(), held, entry, attempt, site, deadline, wire_id](Status recorded) {
+                           if (recorded.ok())
+                             return self->spend(entry, attempt, site, deadline, std::move(*held), wire_id);
+                           self->journal_failed(recorded.error());
+                           Lock guarded(self->mutex_);
+                           if (!entry->finished && entry->attempt == attempt)
+                             self->attempt_denied(entry, attempt, recorded.error());
+                         });
 }
 
 void Runtime::Core::spend(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline,
                           privacy::Minted minted, const std::string& wire_id) {
   Lock lock(mutex_);
-  if (entry->finished || entry->attempt != attempt) return;
-  // Writing the record took time, in which consent may have been revoked or the session tainted.
-  const Status still = guard_.still_permits(entry->judgement, *entry->request, site, device(), loop_.wall_now());
-  if (still.ok()) entry->outcome.attempts.back().bytes_sent = minted.permit.message().body.size();
-  lock.unlock();
+  const bool wanted = !entry->finished && entry->attempt == attempt;
+  // Writing the record took time, in which consent may have been revoked, the session tainted or the budget spent.
+  const Status still = guard_.spend(entry->judgement, *entry->request, site, minted, wanted, this_moment());
+  keep_records();
+  if (!wanted) return;
   if (!still.ok()) return attempt_denied(entry, attempt, still.error());
+  entry->outcome.attempts.back().bytes_sent = minted.permit.message().body.size();
+  lock.unlock();
   world_.transport->send(attempt, std::move(minted.permit), deadline,
                          [self = shared_from_this(), entry, attempt, wire_id](SendResult result) {
                            self->attempt_finished(entry, attempt, wire_id, std::move(result));
@@ -382,9 +373,10 @@ void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, c
   Answer answer =
       result.reply.ok() ? cloud::decode_infer(pair.cloud, result.reply.value(), wire_id) : Answer(result.reply.error());
   auto verdict = scheduler::CloudVerdict::kAnswered;
-  if (!answer.ok())
-    verdict = answer.error().code == ErrorCode::kInvalidArgument ? scheduler::CloudVerdict::kRefused
-                                                                 : scheduler::CloudVerdict::kFailed;
+  if (!answer.ok()) {
+    const bool refused = result.reply.ok() && answer.error().code == ErrorCode::kInvalidArgument;  // a 4xx came back
+    verdict = refused ? scheduler::CloudVerdict::kRefused : scheduler::CloudVerdict::kFailed;
+  }
   Lock lock(mutex_);
   if (entry->finished || entry->attempt != attempt) return;
   end_attempt(*entry, answer.ok() ? ErrorCode{} : answer.error().code, result.bytes_sent);
@@ -396,15 +388,13 @@ void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, c
   } else {
     entry->outcome.message = answer.error().message;
   }
-  step(lock, scheduler::CloudFinished{entry->id, attempt, verdict});
+  step(scheduler::CloudFinished{entry->id, attempt, verdict});
 }
 
 void Runtime::Core::attempt_denied(const EntryPtr& entry, AttemptId attempt, const Error& error) {
-  Lock lock(mutex_);
-  if (entry->finished || entry->attempt != attempt) return;
   end_attempt(*entry, error.code, 0);
   entry->outcome.message = error.message;
-  step(lock, scheduler::CloudFinished{entry->id, attempt, scheduler::CloudVerdict::kDenied});
+  step(scheduler::CloudFinished{entry->id, attempt, scheduler::CloudVerdict::kDenied});
 }
 
 void Runtime::Core::end_attempt(Entry& entry, ErrorCode error, std::uint64_t bytes_sent) {

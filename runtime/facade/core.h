@@ -12,7 +12,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include <hearth/random.h>
 #include <hearth/runtime.h>
 
 #include "runtime/privacy/guard.h"
@@ -64,42 +63,39 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
     std::optional<TimerId> timer;  ///< Loop thread only.
   };
   using EntryPtr = std::shared_ptr<Entry>;
-  using Effects = std::vector<std::function<void()>>;
   using Lock = std::unique_lock<std::mutex>;
 
   // Admission
   RequestId admit(const EntryPtr& entry);
   Status check(const Request& request, const LoadedPair* pair) const;
-  void refuse(const EntryPtr& entry, Reason reason, std::string message, Effects& effects);
+  void refuse(const EntryPtr& entry, Reason reason, std::string message);
 
-  // Carrying out decisions; called with the lock held, effects run after it is released
-  void step(Lock& lock, const scheduler::Event& event);
-  void carry_out(const scheduler::Action& action, TimePoint now, Effects& effects);
-  void on(const scheduler::RunEdge& action, const EntryPtr& entry, TimePoint now, Effects& effects);
-  void on(const scheduler::StartCloud& action, const EntryPtr& entry, TimePoint now, Effects& effects);
-  void on(const scheduler::CancelCloud& action, const EntryPtr& entry, TimePoint now, Effects& effects);
-  void on(const scheduler::SetTimer& action, const EntryPtr& entry, TimePoint now, Effects& effects);
-  void on(const scheduler::Finish& action, const EntryPtr& entry, TimePoint now, Effects& effects);
-  void deliver(const EntryPtr& entry, Effects& effects);
+  // Carrying out decisions; with the lock held
+  void step(const scheduler::Event& event);
+  void on(const scheduler::RunEdge& action, const EntryPtr& entry, TimePoint now);
+  void on(const scheduler::StartCloud& action, const EntryPtr& entry, TimePoint now);
+  void on(const scheduler::CancelCloud& action, const EntryPtr& entry, TimePoint now);
+  void on(const scheduler::SetTimer& action, const EntryPtr& entry, TimePoint now);
+  void on(const scheduler::Finish& action, const EntryPtr& entry, TimePoint now);
+  void deliver(const EntryPtr& entry);
+  void start_edge(const EntryPtr& entry);
+  void attempt_denied(const EntryPtr& entry, AttemptId attempt, const Error& error);
+  void end_attempt(Entry& entry, ErrorCode error, std::uint64_t bytes_sent);
+  void keep_records();
+  void read_probe_when_old();
+  privacy::Moment this_moment() const;
+  std::string next_wire_id();
+
+  // Called without the lock: by any thread, or the loop's
+  void edge_finished(const EntryPtr& entry, EdgeModel::Outputs outputs);
   void hand_over(RequestId id);
   void set_timer(const EntryPtr& entry, TimePoint due);
-
-  // The edge
-  void start_edge(const EntryPtr& entry);
-  void edge_finished(const EntryPtr& entry, EdgeModel::Outputs outputs);
-
-  // The cloud; loop thread
   void begin_attempt(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline);
   void spend(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline, privacy::Minted minted,
              const std::string& wire_id);
   void attempt_finished(const EntryPtr& entry, AttemptId attempt, const std::string& wire_id, SendResult result);
-  void attempt_denied(const EntryPtr& entry, AttemptId attempt, const Error& error);
-  void end_attempt(Entry& entry, ErrorCode error, std::uint64_t bytes_sent);
-
-  void keep_records(Effects& effects);
+  void journal_failed(const Error& error);
   void release_world();
-  void read_probe_when_old();
-  DeviceState device() const;
   void log(LogLevel level, const std::string& line) const;
 
   const RuntimeConfig config_;
@@ -115,13 +111,16 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   std::vector<scheduler::Action> actions_;
   std::unordered_map<RequestId, EntryPtr> entries_;
   std::map<RequestId, EntryPtr> undelivered_;  ///< Have an outcome that their callback has not seen yet.
-  RandomStream wire_ids_;
+  std::uint64_t wire_ids_ = 0;                 ///< Given out so far.
   DeviceState app_device_;
   DeviceState probed_device_;
   TimePoint probed_at_{};
+  const WallTime started_wall_;
+  const TimePoint started_;
   RequestId last_id_ = 0;
-  std::size_t callers_ = 0;  ///< Inside infer().
-  std::size_t passes_ = 0;   ///< Begun by start_edge() and not yet reported in full.
+  std::size_t callers_ = 0;    ///< Inside infer().
+  std::size_t passes_ = 0;     ///< Begun by start_edge() and not yet reported in full.
+  std::size_t callbacks_ = 0;  ///< Running.
   std::condition_variable left_;
   bool closed_ = false;
 };

@@ -36,9 +36,7 @@ Status Runtime::Core::start() {
 
   if (world_.journal) {
     if (auto status = guard_.ledger().restore(world_.journal->replay()); !status.ok())
-      log(LogLevel::kError,
-          "the journal cannot be read, so every session counts as tainted and every budget as spent: " +
-              status.error().message);
+      log(LogLevel::kError, "the journal cannot be read, so nothing may leave: " + status.error().message);
   }
   if (world_.probe) probed_device_ = world_.probe->read();
   probed_at_ = loop_.now();
@@ -49,8 +47,7 @@ void Runtime::Core::shutdown() {
   Lock lock(mutex_);
   if (!closed_) {
     closed_ = true;
-    step(lock, scheduler::ShutDown{});
-    lock.lock();
+    step(scheduler::ShutDown{});
   }
   while (!undelivered_.empty()) {
     const RequestId id = undelivered_.begin()->first;
@@ -58,6 +55,8 @@ void Runtime::Core::shutdown() {
     hand_over(id);
     lock.lock();
   }
+  // A callback that the loop had begun ends first; on the loop's own thread it is the one that called.
+  if (!loop_.on_loop_thread()) left_.wait(lock, [&] { return callbacks_ == 0; });
 }
 
 void Runtime::Core::close() {
@@ -69,17 +68,14 @@ void Runtime::Core::close() {
     Lock lock(mutex_);
     left_.wait(lock, [&] { return callers_ == 0 && (on_loop || passes_ == 0); });
   }
-  if (on_loop) {
-    release_world();
-  } else {
-    const auto released =
-        std::make_shared<std::promise<void>>();  // shared: set_value may still be ending when wait returns
-    loop_.post([this, released] {
-      release_world();
-      released->set_value();
-    });
-    released->get_future().wait();
-  }
+  // What was posted before still finds the world there.
+  const auto released =
+      std::make_shared<std::promise<void>>();  // shared: set_value may still be ending when wait returns
+  loop_.post([self = shared_from_this(), released] {
+    self->release_world();
+    released->set_value();
+  });
+  if (!on_loop) released->get_future().wait();
   models_.clear();
   world_.load_edge_model = nullptr;  // and with it the engine and its threads
 }
@@ -96,71 +92,73 @@ void Runtime::Core::set_device_state(const DeviceState& state) {
   app_device_ = state;
 }
 
-DeviceState Runtime::Core::device() const {
-  DeviceState state = app_device_;
-  if (state.network == NetworkKind::kUnknown) state.network = probed_device_.network;
-  if (!state.battery_percent) state.battery_percent = probed_device_.battery_percent;
-  if (!state.charging) state.charging = probed_device_.charging;
-  return state;
-}
-
+/// By the requests, not by the attempts: a device that looks offline or empty makes none, and would never look again.
 void Runtime::Core::read_probe_when_old() {
   if (!world_.probe || loop_.now() - probed_at_ < kProbeInterval) return;
-  const DeviceState state = world_.probe->read();
-  Lock lock(mutex_);
-  probed_device_ = state;
   probed_at_ = loop_.now();
+  loop_.post([self = shared_from_this()] {
+    if (!self->world_.probe) return;
+    const DeviceState state = self->world_.probe->read();
+    Lock lock(self->mutex_);
+    self->probed_device_ = state;
+  });
+}
+
+/// What the app said of the device comes before what the probe found. The steady calendar runs with the loop from where
+/// it stood at the start, so that a clock that is set meanwhile ends no taint.
+privacy::Moment Runtime::Core::this_moment() const {
+  privacy::Moment moment{app_device_, loop_.wall_now(),
+                         started_wall_ + std::chrono::floor<std::chrono::seconds>(loop_.now() - started_)};
+  auto& device = moment.device;
+  if (device.network == NetworkKind::kUnknown) device.network = probed_device_.network;
+  if (!device.battery_percent) device.battery_percent = probed_device_.battery_percent;
+  if (!device.charging) device.charging = probed_device_.charging;
+  return moment;
 }
 
 void Runtime::Core::set_consent(Consent consent) {
-  Effects effects;
-  {
-    Lock lock(mutex_);
-    guard_.set_consent(consent);
-    keep_records(effects);
-  }
-  for (auto& effect : effects) effect();
+  Lock lock(mutex_);
+  guard_.set_consent(consent);
+  keep_records();
 }
 
 void Runtime::Core::forget_session(std::string_view session) {
   end_session(session);
-  Effects effects;
-  {
-    Lock lock(mutex_);
-    guard_.forget_session(session);
-    keep_records(effects);
-  }
-  for (auto& effect : effects) effect();
+  Lock lock(mutex_);
+  guard_.forget_session(session);
+  keep_records();
 }
 
 void Runtime::Core::end_session(std::string_view session) {
   if (session.empty()) return;
+  Lock lock(mutex_);
   std::vector<RequestId> ids;
-  {
-    Lock lock(mutex_);
-    for (const auto& [id, entry] : entries_)
-      if (entry->request->session == session) ids.push_back(id);
-  }
-  std::sort(ids.begin(), ids.end());
-  for (const auto id : ids) cancel(id);
+  for (const auto& [id, entry] : entries_)
+    if (entry->request->session == session) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());  // the order must not depend on a hash table
+  for (const auto id : ids)
+    if (entries_.contains(id)) step(scheduler::CancelAsked{id});
 }
 
-/// Hands what the guard wants remembered to the journal. A record that cannot be kept makes the ledger blind.
-void Runtime::Core::keep_records(Effects& effects) {
+/// Hands what the guard wants remembered to the journal, in the order in which it changed.
+void Runtime::Core::keep_records() {
   auto records = guard_.take_records();
   if (records.empty() || !world_.journal) return;
-  effects.push_back([self = shared_from_this(), records = std::move(records)] {
-    self->loop_.post([self, records] {
-      for (const auto& record : records)
-        self->world_.journal->append(record, [self](Status kept) {
-          if (kept.ok()) return;
-          self->log(LogLevel::kError,
-                    "the journal cannot be written, so nothing more may leave: " + kept.error().message);
-          Lock lock(self->mutex_);
-          self->guard_.ledger().go_blind();
-        });
-    });
+  loop_.post([self = shared_from_this(), records = std::move(records)] {
+    if (!self->world_.journal) return;
+    for (const auto& record : records)
+      self->world_.journal->append(record, [self](Status kept) {
+        if (!kept.ok()) self->journal_failed(kept.error());
+      });
   });
+}
+
+void Runtime::Core::journal_failed(const Error& error) {
+  {
+    Lock lock(mutex_);
+    guard_.ledger().go_blind();
+  }
+  log(LogLevel::kError, "the journal cannot be written, so nothing more may leave: " + error.message);
 }
 
 std::string Runtime::Core::policy_sha256() {

@@ -22,7 +22,7 @@ PrivacyGuard::PrivacyGuard(std::shared_ptr<const policies::Policy> policy, std::
 }
 
 policies::Facts PrivacyGuard::facts_of(const Request& request, const privacy::Detections& detections,
-                                       const DeviceState& device, WallTime now) const {
+                                       const privacy::Moment& moment) const {
   policies::Facts facts;
   facts.label = request.label;
   facts.model = request.model;
@@ -31,11 +31,11 @@ policies::Facts PrivacyGuard::facts_of(const Request& request, const privacy::De
   facts.has_tensors = !request.inputs.empty();
   facts.detected = detections.counts;
   facts.payload_kib = payload_kib(request);
-  facts.device = device;
+  facts.device = moment.device;
   facts.consent = ledger_.consent();
-  facts.session_tainted = ledger_.tainted(request.session, now);
-  facts.cloud_mib_today = ledger_.cloud_mib_today(now);
-  facts.utc_hour = static_cast<unsigned>(now.time_since_epoch().count() / 3600 % 24);
+  facts.session_tainted = ledger_.tainted(request.session, moment.steady);
+  facts.cloud_mib_today = ledger_.cloud_mib_today(moment.steady);
+  facts.utc_hour = static_cast<unsigned>(moment.wall.time_since_epoch().count() / 3600 % 24);
   return facts;
 }
 
@@ -57,40 +57,53 @@ privacy::Classification PrivacyGuard::classify(const Request& request) const {
 }
 
 privacy::Judgement PrivacyGuard::judge(const Request& request, const privacy::Classification& content,
-                                       const DeviceState& device, WallTime now) {
-  const auto facts = facts_of(request, content.detections, device, now);
+                                       const privacy::Moment& moment) {
+  const auto facts = facts_of(request, content.detections, moment);
   const auto permission = policy_->permit(facts, content.data_class, endpoint_facts_);
   const auto& rule = policy_->classes()[content.data_class];
-  if (rule.taints_session_for) remember(ledger_.taint(request.session, now, *rule.taints_session_for));
+  if (rule.taints_session_for) remember(ledger_.taint(request.session, moment.steady, *rule.taints_session_for));
   return {content, permission.mask, permission.rule, policy_->prefer(facts, content.data_class)};
 }
 
-Status PrivacyGuard::still_permits(const privacy::Judgement& judgement, const Request& request, SiteId site,
-                                   const DeviceState& device, WallTime now) const {
+Status PrivacyGuard::permits(const privacy::Judgement& judgement, const Request& request, SiteId site,
+                             std::uint64_t body_bytes, const privacy::Moment& moment) const {
   const auto deny = [](std::string why) { return Status(ErrorCode::kPermissionDenied, std::move(why)); };
   if (site == kEdgeSite || site > endpoints_.size()) return deny("no such endpoint");
   if (!judgement.mask.has(site)) return deny("not in the request's mask");
-  const auto facts = facts_of(request, judgement.content.detections, device, now);
+  auto facts = facts_of(request, judgement.content.detections, moment);
+  if (facts.cloud_mib_today) *facts.cloud_mib_today += static_cast<double>(body_bytes) / (1024.0 * 1024.0);
   const auto permission = policy_->permit(facts, judgement.content.data_class, endpoint_facts_);
   if (!permission.mask.has(site)) return deny("denied by " + std::string(policy_->rule_id(permission.rule)));
   return Done{};
 }
 
 Result<privacy::Minted> PrivacyGuard::mint(const privacy::Judgement& judgement, const Request& request, SiteId site,
-                                           const Encode& encode, const DeviceState& device, WallTime now) {
-  if (auto status = still_permits(judgement, request, site, device, now); !status.ok()) return status.error();
+                                           const Encode& encode, const privacy::Moment& moment) {
+  if (auto status = permits(judgement, request, site, 0, moment); !status.ok()) return status.error();
   HttpMessage message = encode(request);
-  const auto& endpoint = endpoints_[site - 1];
   const std::uint64_t bytes = message.body.size();
-  ledger_.charge(bytes, now);
+  if (auto status = permits(judgement, request, site, bytes, moment); !status.ok()) return status.error();
+  const auto& endpoint = endpoints_[site - 1];
   const nlohmann::json record = {{"kind", "egress"},
-                                 {"at_s", now.time_since_epoch().count()},
+                                 {"at_s", moment.steady.time_since_epoch().count()},
                                  {"class", policy_->classes()[judgement.content.data_class].name},
                                  {"endpoint", endpoint.name},
                                  {"region", endpoint.region},
                                  {"bytes", bytes},
                                  {"policy_sha256", policy_->sha256()}};
-  return privacy::Minted{EgressPermit(endpoint, std::move(message)), record.dump()};
+  return privacy::Minted{EgressPermit(endpoint, std::move(message)), record.dump(), moment.steady};
+}
+
+Status PrivacyGuard::spend(const privacy::Judgement& judgement, const Request& request, SiteId site,
+                           const privacy::Minted& minted, bool wanted, const privacy::Moment& moment) {
+  const std::uint64_t bytes = minted.permit.message().body.size();
+  const Status status = permits(judgement, request, site, bytes, moment);
+  if (wanted && status.ok()) {
+    ledger_.charge(bytes, moment.steady);
+  } else {
+    remember(privacy::Ledger::withheld_record(bytes, minted.at));
+  }
+  return status;
 }
 
 }  // namespace hearth

@@ -38,10 +38,18 @@ struct Judgement {
   policies::Preference preference;
 };
 
+/// What a judgement depends on besides the request.
+struct Moment {
+  DeviceState device;
+  WallTime wall;    ///< The calendar, for rules about the hour.
+  WallTime steady;  ///< A calendar that no setting of the clock moves, for taint and budgets.
+};
+
 /// A permit, and the record that must be durable before it is spent.
 struct Minted {
   EgressPermit permit;
   std::string record;
+  WallTime at;  ///< Of the record.
 };
 
 }  // namespace privacy
@@ -59,19 +67,20 @@ class PrivacyGuard {
   /// Reads label and text. Linear in the text; no lock needed.
   privacy::Classification classify(const Request& request) const;
 
-  /// Stages 1 and 2 of the policy for the moment `now`. A class that taints its session does so here.
-  privacy::Judgement judge(const Request& request, const privacy::Classification& content, const DeviceState& device,
-                           WallTime now);
+  /// Stages 1 and 2 of the policy for this moment. A class that taints its session does so here.
+  privacy::Judgement judge(const Request& request, const privacy::Classification& content,
+                           const privacy::Moment& moment);
 
   /// The door. Intersects the judgement's mask with what policy, consent, taint, budget and device say at this moment;
   /// only when `site` is in what is left is the request encoded and a permit made for these bytes and that endpoint.
-  /// Charges the budget. Errors: kPermissionDenied names the rule.
+  /// Errors: kPermissionDenied names the rule.
   Result<privacy::Minted> mint(const privacy::Judgement& judgement, const Request& request, SiteId site,
-                               const Encode& encode, const DeviceState& device, WallTime now);
+                               const Encode& encode, const privacy::Moment& moment);
 
-  /// Whether a permit made a moment ago would still be made: asked again once its record is durable.
-  Status still_permits(const privacy::Judgement& judgement, const Request& request, SiteId site,
-                       const DeviceState& device, WallTime now) const;
+  /// Asked right before a permit is used, once its record is durable: whether it would still be made. Then its bytes
+  /// are charged to the budget; otherwise, or when it is no longer `wanted`, a record says that they were withheld.
+  Status spend(const privacy::Judgement& judgement, const Request& request, SiteId site, const privacy::Minted& minted,
+               bool wanted, const privacy::Moment& moment);
 
   privacy::Ledger& ledger() { return ledger_; }
   const std::vector<Endpoint>& endpoints() const { return endpoints_; }
@@ -83,8 +92,11 @@ class PrivacyGuard {
   void forget_session(std::string_view session) { remember(ledger_.forget(session)); }
 
  private:
-  policies::Facts facts_of(const Request& request, const privacy::Detections& detections, const DeviceState& device,
-                           WallTime now) const;
+  policies::Facts facts_of(const Request& request, const privacy::Detections& detections,
+                           const privacy::Moment& moment) const;
+  /// Whether the site may have this request now, with `body_bytes` more against the budget.
+  Status permits(const privacy::Judgement& judgement, const Request& request, SiteId site, std::uint64_t body_bytes,
+                 const privacy::Moment& moment) const;
   void remember(std::string record) {
     if (!record.empty()) records_.push_back(std::move(record));
   }

@@ -59,6 +59,8 @@ Status Ledger::apply(const std::string& record) try {
     tainted_until_s_.erase(std::stoull(json.at("session").get<std::string>(), nullptr, 16));
   } else if (kind == "egress") {
     charge(json.at("bytes"), WallTime(std::chrono::seconds(json.at("at_s").get<std::int64_t>())));
+  } else if (kind == "withheld") {
+    if (day_of(json.at("at_s")) == day_) bytes_today_ -= std::min<std::uint64_t>(bytes_today_, json.at("bytes"));
   } else {
     return {ErrorCode::kCorrupt, "unknown kind"};
   }
@@ -68,8 +70,8 @@ Status Ledger::apply(const std::string& record) try {
 }
 
 std::optional<bool> Ledger::tainted(std::string_view session, WallTime now) const {
-  if (session.empty()) return false;
   if (blind_) return std::nullopt;
+  if (session.empty()) return false;
   if (seconds(now) < overflow_until_s_) return true;
   const auto found = tainted_until_s_.find(hash_of(session));
   return found != tainted_until_s_.end() && seconds(now) < found->second;
@@ -119,6 +121,10 @@ void Ledger::charge(std::uint64_t bytes, WallTime now) {
   const auto day = day_of(seconds(now));
   if (day > day_) day_ = day, bytes_today_ = 0;
   bytes_today_ += bytes;
+}
+
+std::string Ledger::withheld_record(std::uint64_t bytes, WallTime at) {
+  return Json{{"kind", "withheld"}, {"at_s", seconds(at)}, {"bytes", bytes}}.dump();
 }
 
 }  // namespace hearth::privacy

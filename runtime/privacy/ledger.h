@@ -16,8 +16,8 @@
 namespace hearth::privacy {
 
 /// Every change comes with the one-line JSON record that the caller must journal; replaying the records of a former run
-/// restores the ledger. When the past cannot be read, or a record cannot be kept, the ledger is *blind*: every session
-/// counts as tainted and every budget as spent, for as long as it lives.
+/// restores the ledger. When the past cannot be read, or a record cannot be kept, the ledger is *blind* for as long as
+/// it lives: whether anything is tainted, spent or agreed to is unknown, so a policy permits no egress at all.
 ///
 /// Sessions are kept as 64-bit hashes, so the journal holds no names. Two names with one hash share their taint.
 /// Bounds: `sessions_max` tainted sessions; one more, and every session counts as tainted until some expire.
@@ -31,8 +31,9 @@ class Ledger {
   void go_blind() { blind_ = true; }
   bool blind() const { return blind_; }
 
-  Consent consent() const { return consent_; }
-  /// No session (an empty name) is never tainted. Nothing when blind.
+  /// kAbsent when blind: a revocation may be what was lost.
+  Consent consent() const { return blind_ ? Consent::kAbsent : consent_; }
+  /// No session (an empty name) is never tainted. Nothing when blind, for no session too.
   std::optional<bool> tainted(std::string_view session, WallTime now) const;
   /// MiB charged since midnight UTC. Nothing when blind.
   std::optional<double> cloud_mib_today(WallTime now) const;
@@ -43,6 +44,8 @@ class Ledger {
   std::string forget(std::string_view session);
   /// Charges bytes that are about to leave to the day's budget. The egress record (see the guard) restores it.
   void charge(std::uint64_t bytes, WallTime now);
+  /// The record that takes back an egress record, made at `at`, whose bytes did not leave.
+  static std::string withheld_record(std::uint64_t bytes, WallTime at);
 
  private:
   Status apply(const std::string& record);

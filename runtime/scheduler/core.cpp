@@ -134,7 +134,7 @@ std::optional<Reason> SchedulerCore::try_cloud(Requests::iterator request, TimeP
   state.cloud_tried = true;
   state.attempt = ++last_attempt_;
   attempts_.emplace(state.attempt, InFlight{*site, now});
-  sites_[*site - 1].breaker.begin(now);
+  sites_[*site - 1].breaker.begin(state.attempt, now);
   actions.push_back(StartCloud{id, state.attempt, *site, state.deadline});
   actions.push_back(SetTimer{id, give_up});
   return std::nullopt;
@@ -177,10 +177,10 @@ void SchedulerCore::settle(AttemptId attempt, CloudVerdict verdict, TimePoint no
       site.latency.observe(took, now);
       break;
     case CloudVerdict::kFailed:
-      site.breaker.failed(now);
+      site.breaker.failed(attempt, now);
       break;
     case CloudVerdict::kDenied:
-      site.breaker.withdrawn();
+      site.breaker.withdrawn(attempt);
       break;
   }
   attempts_.erase(found);

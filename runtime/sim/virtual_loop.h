@@ -25,6 +25,9 @@ class VirtualLoop final : public EventLoop {
   void post(Callback callback) override { posted_.push_back(std::move(callback)); }
   bool on_loop_thread() const override { return true; }
 
+  /// As when somebody sets the device's clock; now() does not move.
+  void set_clock_forward(std::chrono::seconds by) { wall_start_ += by; }
+
   /// Runs everything due up to and including `until`, which becomes now().
   void run_until(TimePoint until);
   /// Runs until nothing is left to do.

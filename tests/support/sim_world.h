@@ -94,6 +94,7 @@ struct SimWorld {
     world.loop = std::shared_ptr<EventLoop>(std::shared_ptr<void>(), &loop);
     world.transport = transport;
     world.journal = journal;
+    world.probe = probe;
     world.load_edge_model = [this](const ModelPair&) -> Result<std::shared_ptr<EdgeModel>> {
       return std::shared_ptr<EdgeModel>(model);
     };
@@ -120,6 +121,7 @@ struct SimWorld {
   std::shared_ptr<sim::SimulatedTransport> transport;
   std::shared_ptr<sim::SimulatedModel> model;
   std::shared_ptr<sim::SimulatedJournal> journal;
+  std::shared_ptr<DeviceProbe> probe;  ///< None unless a test gives one before start().
   std::vector<std::string> log;
   std::unique_ptr<Runtime> runtime;
 };

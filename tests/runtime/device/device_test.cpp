@@ -48,20 +48,43 @@ TEST_CASE("records survive, a torn last line does not, and the next append start
   }
 }
 
-TEST_CASE("a full journal refuses the record and keeps the ones before", "[device]") {
+TEST_CASE("a journal that is full says so for ever: what it lost may have been a revocation", "[device]") {
   test::TempFolder folder;
+  const std::string file = folder.path() / "journal.jsonl";
   const auto loop = net::make_asio_loop();
-  auto journal = FileJournal::open(*loop, folder.path() / "journal.jsonl", 8).value();
-  CHECK(append(*loop, *journal, "1234567").ok());
-  CHECK(append(*loop, *journal, "x").error().code == ErrorCode::kResourceExhausted);
-  CHECK(journal->replay().value() == std::vector<std::string>{"1234567"});
+  {
+    auto journal = FileJournal::open(*loop, file, 32).value();  // the first line takes 23
+    CHECK(append(*loop, *journal, "12345678").ok());
+    CHECK(append(*loop, *journal, "x").error().code == ErrorCode::kResourceExhausted);
+    CHECK(append(*loop, *journal, "y").error().code == ErrorCode::kUnavailable);
+  }
+  auto later = FileJournal::open(*loop, file).value();
+  CHECK(later->replay().error().message ==
+        file + ": a record could not be kept earlier, so this is not the whole story");
 }
 
-TEST_CASE("a disk that is full refuses the record", "[device]") {
+TEST_CASE("on a disk that is full the runtime's journal opens, refuses records and has no past", "[device]") {
   const auto loop = net::make_asio_loop();
   auto journal = FileJournal::open(*loop, "/dev/full");
   REQUIRE(journal.ok());
   CHECK(append(*loop, *journal.value(), "x").error().code == ErrorCode::kUnavailable);
+  CHECK_FALSE(journal.value()->replay().ok());
+}
+
+TEST_CASE("a file that is no journal is refused and left as it was", "[device]") {
+  test::TempFolder folder;
+  const std::string file = folder.path() / "letter.txt";
+  put(file, "Dear Ann\n");
+  const auto loop = net::make_asio_loop();
+  auto journal = FileJournal::open(*loop, file).value();
+  CHECK(journal->replay().error().message == file + ": not a journal of this version");
+  CHECK_FALSE(append(*loop, *journal, "x").ok());
+  journal.reset();
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  CHECK(line == "Dear Ann");
+  CHECK_FALSE(std::getline(in, line));
 }
 
 TEST_CASE("a journal has one owner, and a missing folder is named", "[device]") {

@@ -1,5 +1,6 @@
 // Goal: the whole runtime, request to outcome. Method: every seam simulated, time virtual, one request at a time.
 #include <algorithm>
+#include <limits>
 
 #include <catch2/catch.hpp>
 
@@ -121,9 +122,11 @@ TEST_CASE("a journal that cannot be written or read keeps data home and says so"
     world.journal->unreadable = true;
     world.start();
   }
-  auto in_session = photo(0);
-  in_session.session = "any";
-  CHECK(world.run(in_session).permit_rule == "session-taint");
+  auto request = photo(0);
+  request.session = GENERATE("", "any");
+  CHECK(world.run(request).permit_rule == "session-taint");
+  world.runtime->set_consent(Consent::kGiven);  // does not make known what was lost
+  CHECK(world.run(request).served_on == "edge");
   CHECK(world.transport->seen().empty());
   CHECK(std::any_of(world.log.begin(), world.log.end(),
                     [](const auto& line) { return line.find("the journal cannot be") != std::string::npos; }));
@@ -271,4 +274,79 @@ TEST_CASE("a device that is offline costs no attempt", "[facade]") {
   const auto outcome = world.run(photo(0));
   CHECK(outcome.reason == Reason::kCloudUnhealthy);
   CHECK(outcome.attempts.size() == 1);
+}
+
+TEST_CASE("a budget is never exceeded, and what it holds back is not on record as sent", "[facade][door]") {
+  auto config = sim_config();
+  config.policy_json.insert(config.policy_json.rfind('}'), R"(, "budgets": {"cloud_mib_per_day": 0.001})");
+  SimWorld world(SimWorld::quiet_link(), config);
+  world.start();
+  world.journal->write_time = milliseconds(20);
+  std::vector<Outcome> outcomes;
+  for (int i = 0; i < 10; ++i) world.runtime->submit(photo(0), [&](Outcome o) { outcomes.push_back(std::move(o)); });
+  world.loop.run_until_idle();
+  std::size_t sent = 0;
+  for (const auto& message : world.transport->seen()) sent += message.body.size();
+  CHECK(sent > 0);
+  CHECK(sent <= 1048);                                          // 0.001 MiB
+  CHECK(1048 - sent < world.transport->seen()[0].body.size());  // and used as far as it goes
+  const auto count = [&](const char* kind) {
+    return std::count_if(world.journal->records.begin(), world.journal->records.end(),
+                         [&](const auto& record) { return record.find(kind) != std::string::npos; });
+  };
+  CHECK(static_cast<std::size_t>(count("\"egress\"") - count("\"withheld\"")) == world.transport->seen().size());
+  CHECK(std::count_if(outcomes.begin(), outcomes.end(), [](const auto& o) { return o.served_on == "edge"; }) ==
+        static_cast<std::ptrdiff_t>(10 - world.transport->seen().size()));
+}
+
+TEST_CASE("setting the clock forward ends no taint", "[facade][door]") {
+  SimWorld world;
+  world.start();
+  auto secret = photo(0, "secret"), later = photo(0);
+  secret.session = later.session = "visit";
+  world.run(secret);
+  world.loop.set_clock_forward(std::chrono::hours(24 * 365));
+  CHECK(world.run(later).permit_rule == "session-taint");
+  world.loop.run_until(world.loop.now() + std::chrono::hours(1));
+  CHECK(world.run(later).served_on == "eu-1");
+}
+
+TEST_CASE("a device that comes back online is noticed without an attempt", "[facade]") {
+  struct Radio final : DeviceProbe {
+    DeviceState read() override { return state; }
+    DeviceState state;
+  };
+  const auto radio = std::make_shared<Radio>();
+  radio->state.network = NetworkKind::kOffline;
+  SimWorld world;
+  world.probe = radio;
+  world.start();
+  CHECK(world.run(photo(0)).reason == Reason::kCloudUnhealthy);
+  radio->state.network = NetworkKind::kUnknown;
+  world.loop.run_until(world.loop.now() + std::chrono::seconds(10));
+  world.run(photo(5));
+  CHECK(world.run(photo(0)).served_on == "eu-1");
+}
+
+TEST_CASE("a runtime can go while an attempt is in flight and its loop lives on", "[facade]") {
+  SimWorld world;
+  world.start();
+  Outcome outcome;
+  world.runtime->submit(photo(0), [&](Outcome o) { outcome = std::move(o); });
+  world.loop.run_until(world.loop.now() + milliseconds(20));
+  REQUIRE(world.transport->in_flight() == 1);
+  world.runtime->set_consent(Consent::kRevoked);
+  world.runtime.reset();
+  CHECK(outcome.reason == Reason::kShutDown);
+  world.loop.run_until_idle();
+  CHECK(world.transport->in_flight() == 0);
+}
+
+TEST_CASE("scores that are not finite are no confidence: the cloud is asked", "[facade]") {
+  auto config = sim_config();
+  config.models[0].scores = GENERATE(Scores::kLogits, Scores::kProbabilities);
+  SimWorld world(SimWorld::quiet_link(), config);
+  world.start();
+  const float bad = GENERATE(std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity());
+  CHECK(world.run(photo(bad)).reason == Reason::kCloudAnswered);
 }

@@ -72,6 +72,7 @@ const char* const kPolicy = R"({
   "version": 1, "name": "threads",
   "classes": [{"name": "public", "egress": "allow"}, {"name": "secret", "egress": "never"}],
   "default_class": "secret",
+  "forbid": [{"id": "revoked", "when": {"consent": {"ne": "given"}}}],
   "prefer": [{"id": "unsure", "when": {}, "plan": "cascade", "confidence_below": 0.5, "deadline_ms": 2000}]
 })";
 
@@ -98,6 +99,7 @@ std::unique_ptr<Runtime> make_runtime(int port) {
   };
   auto runtime = Runtime::create(config, std::move(world));
   REQUIRE(runtime.ok());
+  runtime.value()->set_consent(Consent::kGiven);
   return std::move(runtime).value();
 }
 
@@ -135,12 +137,13 @@ TEST_CASE("many callers, both ways of asking: one outcome each, and only what ma
             count(runtime->infer(r));
           else
             runtime->submit(r, count);
-          if (i % 10 == 0) runtime->set_consent(i % 20 == 0 ? Consent::kGiven : Consent::kRevoked);
         }
       });
     }
     for (auto& caller : callers) caller.join();
     while (outcomes < kThreads * kEach) std::this_thread::yield();
+    runtime->set_consent(Consent::kRevoked);
+    CHECK(runtime->infer(request(0, "public")).permit_rule == "revoked");
   }
   CHECK(served == kThreads * kEach);
   // i % 3 == 0 and i % 2 == 0: seven of forty ask the cloud.
@@ -172,4 +175,45 @@ TEST_CASE("destroying a busy runtime gives everything in flight its outcome and 
     runtime.reset();
     CHECK(outcomes == 50);
   }
+}
+
+TEST_CASE("withdrawing callers that wait for a slot gives every slot back", "[facade][loopback]") {
+  stub::StubServer server({}, {stub::null_model("null")});
+  const auto port = server.start();
+  REQUIRE(port.ok());
+  const auto runtime = make_runtime(port.value());
+  std::atomic<bool> stop{false};
+  auto in_session = request(9, "public");
+  in_session.session = "s";
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 6; ++t)
+    callers.emplace_back([&] {
+      while (!stop) runtime->infer(in_session);
+    });
+  for (int i = 0; i < 2000; ++i) runtime->end_session("s");
+  stop = true;
+  for (auto& caller : callers) caller.join();
+  for (int i = 0; i < 10; ++i) CHECK(runtime->infer(request(9, "public")).status == OutcomeStatus::kServed);
+}
+
+TEST_CASE("shutdown waits for the callback that is running", "[facade][loopback]") {
+  stub::StubServer server({}, {stub::null_model("null")});
+  const auto port = server.start();
+  REQUIRE(port.ok());
+  const auto runtime = make_runtime(port.value());
+  std::atomic<bool> inside{false}, go_on{false}, ended{false}, ended_before_return{false};
+  runtime->submit(request(9, "public"), [&](const Outcome&) {
+    inside = true;
+    while (!go_on) std::this_thread::yield();
+    ended = true;
+  });
+  while (!inside) std::this_thread::yield();
+  std::thread stopping([&] {
+    runtime->shutdown();
+    ended_before_return = ended.load();
+  });
+  for (int i = 0; i < 1000; ++i) std::this_thread::yield();  // time for a shutdown that does not wait to return
+  go_on = true;
+  stopping.join();
+  CHECK(ended_before_return);
 }

@@ -197,6 +197,26 @@ TEST_CASE("the breaker opens after failures in a row, lets one trial through, an
   CHECK_FALSE(none<StartCloud>(ask(1361)));
 }
 
+TEST_CASE("what began before the breaker opened neither ends the trial nor counts as it", "[scheduler]") {
+  const auto late = GENERATE(CloudVerdict::kDenied, CloudVerdict::kFailed);
+  CloudTiming timing;
+  timing.breaker_failures = 1;
+  Bench bench(Limits{}, timing);
+  const auto ask = [&](RequestId id, int ms) {
+    auto request = cascade(id);
+    request.deadline = std::chrono::seconds(10);
+    bench.tell(request, at(ms));
+    return bench.tell(EdgeFinished{id, true, 0}, at(ms));
+  };
+  const auto old = only<StartCloud>(ask(1, 0)).attempt;
+  bench.tell(CloudFinished{2, only<StartCloud>(ask(2, 1)).attempt, CloudVerdict::kFailed}, at(2));
+  const auto trial = only<StartCloud>(ask(3, 1300)).attempt;
+  bench.tell(CloudFinished{1, old, late}, at(1301));
+  CHECK(only<Finish>(ask(4, 1302)).reason == Reason::kCloudUnhealthy);  // the trial is still the only one
+  bench.tell(CloudFinished{3, trial, CloudVerdict::kAnswered}, at(1303));
+  CHECK_FALSE(none<StartCloud>(ask(5, 1304)));
+}
+
 TEST_CASE("a refusal by the door or by the server does not open the breaker", "[scheduler]") {
   const auto verdict = GENERATE(CloudVerdict::kDenied, CloudVerdict::kRefused);
   Bench bench(Limits{});
