@@ -104,13 +104,13 @@ class HearthClient {
     const auto began = Clock::now();
     const AttemptId attempt = ++last_attempt_;
     const std::string wire_id = std::to_string(attempt);
-    const auto judgement = guard_.judge(request_, guard_.classify(request_), {}, {});
+    const auto judgement = guard_.judge(request_, guard_.classify(request_), {});
     auto minted = guard_.mint(judgement, request_, 1,
                               [&](const Request& request) {
                                 return cloud::encode_infer(binding_, request.inputs, request.text, wire_id,
                                                            cloud::Encoding::kBinary);
                               },
-                              {}, {});
+                              {});
     if (!minted.ok()) return stop(minted.error().message);
     ++in_flight_;
     transport_->send(attempt, std::move(minted->permit), loop_->now() + std::chrono::seconds(1),
