@@ -72,12 +72,12 @@ struct RuntimeConfig {
   std::vector<Endpoint> endpoints;  ///< At most 31. Each serves the cloud half of every pair.
   std::string policy_file;          ///< Used when `policy_json` is empty.
   std::string policy_json;          ///< The policy itself.
-  std::string journal_file;         ///< Consent, taint, budgets, egress records. Empty: kept in memory, gone at exit.
+  std::string journal_file;         ///< Consent, taint, budgets, egress records. Empty: in memory, gone at exit.
   Duration default_deadline = std::chrono::seconds(1);
   std::size_t threads = 2;  ///< For everything hearth and LibTorch compute with, in this process.
   Limits limits;
   CloudTiming cloud;
-  std::uint64_t seed = 0;  ///< Of every draw the runtime makes. 0: chosen by the operating system.
+  std::uint64_t seed = 0;  ///< Of every draw and of the ids on the wire. 0: secret, chosen by the operating system.
 };
 
 /// Reads a runtime configuration and the pair files it names, and validates both. Relative paths in it are relative to

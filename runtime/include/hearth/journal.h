@@ -22,7 +22,7 @@ class Journal {
   virtual Result<std::vector<std::string>> replay() = 0;
 
   /// Appends one line (no newline inside). `recorded` runs once, on the loop thread, never inside this call, when the
-  /// record is as durable as this journal makes it. After an error nothing may leave on the strength of this record.
+  /// record is as durable as this journal makes it. After an error nothing may leave any more.
   virtual void append(std::string record, Callback recorded) = 0;
 };
 
