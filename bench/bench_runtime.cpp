@@ -152,13 +152,13 @@ void decision(benchmark::State& state) {
   PrivacyGuard guard(policies::Policy::load(kPolicy, "bench").value(),
                      {{"a", "http://127.0.0.1:1", "eu"}, {"b", "http://127.0.0.1:2", "us"}}, 100);
   guard.set_consent(Consent::kGiven);
-  DeviceState device{NetworkKind::kUnmetered, 80.0, true};
+  const WallTime now{std::chrono::hours(24 * 365)};
+  const privacy::Moment moment{{NetworkKind::kUnmetered, 80.0, true}, now, now};
   std::vector<Request> requests;
   for (int i = 0; i < 64; ++i) {
     requests.push_back(photo(i % 3 == 0 ? "public" : i % 3 == 1 ? "personal" : "secret"));
     if (i % 5 == 0) requests.back().model = "unlisted";
   }
-  const WallTime now{std::chrono::hours(24 * 365)};
   std::vector<double> hearth_ns, by_hand_ns;
   std::size_t allocated = 0;
   const double per_batch = static_cast<double>(requests.size());
@@ -166,10 +166,10 @@ void decision(benchmark::State& state) {
     const std::size_t before = allocations;
     const auto begin = Clock::now();
     for (const auto& request : requests)
-      benchmark::DoNotOptimize(guard.judge(request, guard.classify(request), device, now).mask);
+      benchmark::DoNotOptimize(guard.judge(request, guard.classify(request), moment).mask);
     const auto middle = Clock::now();
     for (const auto& request : requests)
-      benchmark::DoNotOptimize(decide_by_hand(request, guard.ledger().consent(), device, 0));
+      benchmark::DoNotOptimize(decide_by_hand(request, guard.ledger().consent(), moment.device, 0));
     const auto end = Clock::now();
     allocated += allocations - before;
     hearth_ns.push_back(1000 * us(middle - begin) / per_batch);

@@ -17,8 +17,7 @@ class Journal {
 
   virtual ~Journal() = default;
 
-  /// All records, oldest first. An error means the past is unknown: the runtime then treats every session as tainted
-  /// and every budget as spent.
+  /// All records, oldest first. An error means the past is unknown: then nothing may leave.
   virtual Result<std::vector<std::string>> replay() = 0;
 
   /// Appends one line (no newline inside). `recorded` runs once, on the loop thread, never inside this call, when the
