@@ -19,10 +19,12 @@ struct Detections {
 
 /// Reads text in time linear in its length. Full-width and non-Latin digits, invisible characters, odd spaces and
 /// dashes are read as what they look like. It errs towards finding: a wrong hit keeps a request home.
-/// Phone numbers: international (`+` or `00`), grouped or bare ten-digit North American, with a leading zero from nine
-/// digits, or seven and more digits after a word such as "call". Card numbers: 13 to 19 digits of a known network that
-/// pass Luhn's check (ISO/IEC 7812-1). Not found: numbers in words, "name at example dot com", text in pictures.
-/// Threads: const and shareable.
+/// Phone numbers: international (`+` or `00`), grouped or bare ten-digit North American, with a leading zero and 9 to
+/// 12 digits, or seven and more digits after a word such as "call"; numbers that stand together may count as fewer,
+/// never as none. Not counted: dates with a four-digit year, 12 digits without a gap (UPC) unless they begin with 015
+/// to 017, bare numbers right behind a letter. Card numbers: 13 to 19 digits of a known network that pass Luhn's check
+/// (ISO/IEC 7812-1), between any two other characters; up to three spaces, tabs, line ends, dots or dashes between
+/// groups. Not found: numbers in words, "name at example dot com", text in pictures. Threads: const and shareable.
 class TextDetector {
  public:
   static constexpr std::size_t kTextBytesMax = 256 * 1024;

@@ -29,10 +29,14 @@ std::size_t decode(std::string_view text, std::uint32_t& point) {
 
 bool in(std::uint32_t point, std::uint32_t first, std::uint32_t last) { return point >= first && point <= last; }
 
-/// Soft hyphen, zero-width characters, direction marks, variation selectors.
+/// Soft hyphen, zero-width characters, direction marks, variation selectors, tags: what a reader does not see
+/// (Default_Ignorable_Code_Point of Unicode 15).
 bool invisible(std::uint32_t point) {
-  return point == 0xad || in(point, 0x200b, 0x200f) || in(point, 0x202a, 0x202e) || in(point, 0x2060, 0x2069) ||
-         in(point, 0xfe00, 0xfe0f) || point == 0xfeff;
+  return point == 0xad || point == 0x34f || point == 0x61c || in(point, 0x115f, 0x1160) || in(point, 0x17b4, 0x17b5) ||
+         in(point, 0x180b, 0x180f) || in(point, 0x200b, 0x200f) || in(point, 0x202a, 0x202e) ||
+         in(point, 0x2060, 0x206f) || point == 0x3164 || in(point, 0xfe00, 0xfe0f) || point == 0xfeff ||
+         point == 0xffa0 || in(point, 0xfff0, 0xfff8) || in(point, 0x1bca0, 0x1bca3) || in(point, 0x1d173, 0x1d17a) ||
+         in(point, 0xe0000, 0xe0fff);
 }
 
 /// The ASCII character that `point` looks like; 0 for none.

@@ -90,6 +90,57 @@ TEST_CASE("the detector finds nothing in prices, dates, sizes and article number
   }
 }
 
+TEST_CASE("phone numbers are found next to other digits") {
+  const TextDetector detector;
+  const std::vector<Case> cases = {
+      {"0171 1234567 0172 7654321", 0, 2, 0},
+      {"030 1234567 030 7654321", 0, 2, 0},
+      {"0171 1234567 12.05.2020", 0, 1, 0},
+      {"12.05.2020 0171 1234567", 0, 1, 0},
+      {"01.02.2020 0171 1234567", 0, 1, 0},
+      {"2020-01-02 0171 1234567", 0, 1, 0},
+      {"0151 23456789 12", 0, 1, 0},
+      {"015123456789", 0, 1, 0},
+      {"(030) 1234567", 0, 1, 0},
+      {"0171 1234567abends", 0, 1, 0},
+      {"phone_0171 1234567", 0, 1, 0},
+      {"Tel5550134", 0, 1, 0},
+      {"036000291452 030 1234567", 0, 1, 0},
+  };
+  for (const Case& expected : cases) check(detector, expected);
+}
+
+TEST_CASE("cards are found next to letters and whatever stands between their groups") {
+  const TextDetector detector;
+  for (const std::string text : {
+           "Visa4111111111111111",
+           "card_4111111111111111",
+           "4111111111111111EUR",
+           "4111.1111.1111.1111",
+           "4111  1111  1111  1111",
+           "4111\t1111\t1111\t1111",
+           "4111 - 1111 - 1111 - 1111",
+           "4111\n1111\n1111\n1111",
+           "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
+       }) {
+    check(detector, {text, 0, 0, 1});
+  }
+}
+
+TEST_CASE("neighbouring dates and long fractions are no numbers") {
+  const TextDetector detector;
+  for (const std::string text : {
+           "28.02.2023 01.03.2023",
+           "01.02.2023 10.30",
+           "28.02.2023 10.30",
+           "2023-01-05 2023-01-06",
+           "2023-01-05 10-30-00",
+           "4.111111111111111",
+       }) {
+    check(detector, {text, 0, 0, 0});
+  }
+}
+
 TEST_CASE("text that is not UTF-8 is not understood") {
   const TextDetector detector;
   for (const std::string text :
@@ -116,7 +167,8 @@ TEST_CASE("every address in a long text is counted") {
 
 TEST_CASE("a hostile text of the longest size is read to its end") {
   const TextDetector detector;
-  for (const std::string piece : {"a@", "0 ", "1", "+1(", "4 ", "a.", "@a."}) {
+  for (const std::string piece :
+       {"a@", "0 ", "1", "+1(", "4 ", "a.", "@a.", "01", "01 ", "01.01.2020 ", "tel ", "036000291452 ", "4111  "}) {
     std::string text;
     while (text.size() + piece.size() <= TextDetector::kTextBytesMax) text += piece;
     INFO(piece);
