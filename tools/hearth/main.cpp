@@ -14,6 +14,16 @@ using namespace hearth::tool;
 
 constexpr const char* kExitCodes = "Exit codes: 0 ok, 1 the answer is no, 2 bad input, 3 failed while running.";
 
+/// CLI11's own check takes "-1" for a large number, or answers with the largest double in full.
+CLI::Validator whole_number() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+        return digits && text.size() <= 19 ? std::string() : "expected a whole number, got \"" + text + "\"";
+      },
+      "");
+}
+
 void describe_prepare(CLI::App& prepare, PrepareOptions& options) {
   prepare.footer(std::string("Example: hearth prepare\n"
                              "         hearth prepare --out /tmp/models --epochs 2 --json\n") +
@@ -21,15 +31,14 @@ void describe_prepare(CLI::App& prepare, PrepareOptions& options) {
   prepare.add_option("--out", options.out, "Folder for the models, pair.json and prepare.json")->capture_default_str();
   prepare.add_option("--data", options.data, "Folder with the four gzip IDX files")->capture_default_str();
   prepare.add_option("--epochs", options.epochs, "Passes over the training images, 1 to 100")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number())
       ->capture_default_str();
   prepare.add_option("--train-images", options.train_images, "Only the first so many, 1 to 55000; 0: all")
+      ->check(whole_number())
       ->capture_default_str();
-  prepare.add_option("--seed", options.seed, "Seed of weights and order")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  prepare.add_option("--seed", options.seed, "Seed of weights and order")->check(whole_number())->capture_default_str();
   prepare.add_option("--threads", options.threads, "Threads of the training, 1 to 64")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number())
       ->capture_default_str();
   prepare.add_flag("--force", options.force, "Train even when the folder holds what these settings make");
   prepare.add_flag("--quiet", options.quiet, "Print nothing on standard output");
@@ -49,11 +58,10 @@ void describe_run(CLI::App& run, RunOptions& options) {
   run.add_option("--policy", options.policy, "Policy file [configs/policies/demo.json, threshold by prepare]");
   run.add_option("--stub-config", options.stub_config, "The cloud's network [configs/stub/default.json]");
   run.add_option("--requests", options.requests, "Photos, 1 to 10000; instead of the workload's images")
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number());
   run.add_option("--rate", options.rate_per_s, "Arrivals per second, 1 to 5000; instead of the workload's");
   run.add_option("--deadline-ms", options.deadline_ms, "Deadline of each photo; instead of the workload's");
-  run.add_option("--seed", options.seed, "Seed of the workload; instead of the workload's")
-      ->check(CLI::NonNegativeNumber);
+  run.add_option("--seed", options.seed, "Seed of the workload; instead of the workload's")->check(whole_number());
   run.add_option("--kill-cloud-at", options.kill_cloud_at, "Kill the server at this share of hearth's turn, 0 to 1");
   run.add_flag("--plant-leak", options.plant_leak, "Send what must stay past the guard: the server has to notice");
   run.add_flag("--json", options.json, "Print summary.json, and nothing else, on standard output");
@@ -74,6 +82,12 @@ int dispatch(int argc, char** argv) {
       app.add_subcommand("run", "Stream photos through edge-only, cloud-only and hearth, and compare");
   describe_run(*run_command, run_options);
 
+  const std::string command = argc > 1 ? argv[1] : "";
+  if (command != "prepare" && command != "run" && !command.starts_with("-")) {
+    std::cerr << "hearth: " << (command.empty() ? "no command" : "\"" + command + "\" is no command")
+              << ", expected prepare or run (hearth --help)\n";
+    return kExitBadInput;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) { return app.exit(help); } catch (const CLI::CallForVersion& version) {
