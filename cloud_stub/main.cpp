@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -72,7 +73,8 @@ void describe(CLI::App& app, Flags& flags) {
   app.add_option("--uplink-mbit", flags.uplink, "Shared bandwidth of requests, Mbit/s; 0: no limit");
   app.add_option("--downlink-mbit", flags.downlink, "Shared bandwidth of replies, Mbit/s; 0: no limit");
   app.add_option("--error-rate", flags.error_rate, "Share of infer requests answered with 500 or 503, 0 to 1");
-  app.add_option("--seed", flags.seed, "Seed of latency and errors")->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", flags.seed, "Seed of latency and errors")
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
   app.add_option("--threads", flags.server.threads, "Open connections served at the same time")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
