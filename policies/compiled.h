@@ -48,6 +48,14 @@ struct TestCase {
   std::map<std::string, std::string> expected;                 ///< What -> value, as text.
 };
 
+/// A name in the file that only a configuration can give a meaning.
+struct NameUse {
+  enum class Kind : std::uint8_t { kEndpoint, kRegion, kModel };
+  Kind kind = Kind::kEndpoint;
+  std::string name;
+  std::string place;  ///< `file:line: /pointer`.
+};
+
 struct Compiled {
   std::string name;
   std::string sha256;
@@ -58,6 +66,7 @@ struct Compiled {
   std::optional<double> cloud_mib_per_day;
   std::vector<PreferRule> prefer;
   std::vector<TestCase> tests;
+  std::vector<NameUse> names;
   /// Rules that are always there come first, then "class:<name>" of each class, then the file's own.
   std::vector<std::string> rule_ids;
   bool needs_text = false;

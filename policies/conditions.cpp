@@ -61,7 +61,7 @@ Truth evaluate_payload(const Condition& condition, const Facts& facts) {
 Truth evaluate_text(const Condition& condition, const Facts& facts) {
   if (!facts.text_understood) return Truth::kUnknown;
   for (const std::string& needle : condition.names) {
-    if (contains(facts.text, needle)) return Truth::kYes;
+    if (contains(facts.text, needle) || contains(facts.folded_text, needle)) return Truth::kYes;
   }
   return Truth::kNo;
 }

@@ -88,6 +88,11 @@ class Loader {
     }
   }
 
+  void note(NameUse::Kind kind, const std::string& name, const std::string& pointer) {
+    const std::string line = std::to_string(document_.line_of(pointer));
+    out_->names.push_back({kind, name, document_.origin() + ":" + line + ": " + pointer});
+  }
+
   void check_reach(JsonReader& reader, const ClassRule& rule) {
     for (const auto* key : {"regions", "endpoints"}) {
       const auto* list = reader.raw(key);
@@ -99,6 +104,18 @@ class Loader {
         reader.problem(key, "contradicts \"egress\": \"never\": nothing of this class leaves");
       }
     }
+    const auto check = [&](const char* key, const std::vector<std::string>& names, bool noted) {
+      for (std::size_t i = 0; i < names.size(); ++i) {
+        const std::string place = reader.pointer_to(key) + "/" + std::to_string(i);
+        if (!is_name(names[i])) {
+          problems_.add(document_, place, "expected " + std::string(kNamePattern) + "; got " + describe(names[i]));
+        } else if (noted) {
+          note(NameUse::Kind::kEndpoint, names[i], place);
+        }
+      }
+    };
+    check("regions", rule.regions, false);
+    check("endpoints", rule.endpoints, true);
   }
 
   /// Raising a class must never permit more: that is what "can only be raised" is worth. Where redacted data may go and
@@ -164,11 +181,21 @@ class Loader {
     return conditions;
   }
 
+  void note_models(JsonReader& rule, const Conditions& conditions) {
+    const std::string pointer = rule.pointer_to("when") + "/model";
+    for (const Condition& condition : conditions.all()) {
+      if (condition.attribute != Attribute::kModel) continue;
+      for (const std::string& name : condition.names) note(NameUse::Kind::kModel, name, pointer);
+      for (const std::string& name : condition.names_except) note(NameUse::Kind::kModel, name, pointer);
+    }
+  }
+
   void read_classify(JsonReader& reader) {
     reader.require({"id", "when", "class"});
     ClassifyRule rule;
     rule.id = read_id(reader);
     rule.when = read_when(reader, false);
+    note_models(reader, rule.when);
     rule.data_class = read_class(reader, "class").value_or(0);
     out_->classify.push_back(std::move(rule));
   }
@@ -178,6 +205,7 @@ class Loader {
     ForbidRule rule;
     rule.id = read_id(reader);
     rule.when = read_when(reader, true);
+    note_models(reader, rule.when);
     std::vector<std::string> sites{"cloud"};
     reader.read("sites", sites);
     if (sites.empty()) reader.problem("sites", "expected at least one site");
@@ -187,19 +215,28 @@ class Loader {
   }
 
   void read_site(JsonReader& reader, std::size_t index, const std::string& site, Sites& sites) {
-    const auto after = [&](std::string_view prefix) -> std::string {
-      return site.starts_with(prefix) ? site.substr(prefix.size()) : std::string();
+    const std::string place = reader.pointer_to("sites") + "/" + std::to_string(index);
+    const auto add_name = [&](NameUse::Kind kind, std::string_view prefix, std::vector<std::string>& names) {
+      const std::string name = site.substr(prefix.size());
+      if (!is_name(name)) {
+        problems_.add(
+            document_, place,
+            "expected " + std::string(kNamePattern) + " after \"" + std::string(prefix) + "\"; got " + describe(site));
+        return;
+      }
+      names.push_back(name);
+      note(kind, name, place);
     };
     if (site == "edge") {
       sites.edge = true;
     } else if (site == "cloud") {
       sites.cloud = true;
-    } else if (const std::string endpoint = after("cloud:"); !endpoint.empty()) {
-      sites.endpoints.push_back(endpoint);
-    } else if (const std::string region = after("region:"); !region.empty()) {
-      sites.regions.push_back(region);
+    } else if (site.starts_with("cloud:")) {
+      add_name(NameUse::Kind::kEndpoint, "cloud:", sites.endpoints);
+    } else if (site.starts_with("region:")) {
+      add_name(NameUse::Kind::kRegion, "region:", sites.regions);
     } else {
-      problems_.add(document_, reader.pointer_to("sites") + "/" + std::to_string(index),
+      problems_.add(document_, place,
                     "expected edge, cloud, cloud:<endpoint> or region:<name>; got " + describe(site) +
                         suggestion(site, {"edge", "cloud"}));
     }

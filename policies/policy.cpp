@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "policies/compiled.h"
+#include "runtime/base/json_reader.h"
 
 namespace hearth::policies {
 namespace {
@@ -31,7 +32,8 @@ Mask kept_by_class(const ClassRule& rule, Mask mask, std::span<const EndpointFac
   if (rule.egress != Egress::kAllow) return mask.without_cloud();
   if (rule.regions.empty() && rule.endpoints.empty()) return mask;
   for (std::size_t i = 0; i < endpoints.size() && i + 1 < kMaxSites; ++i) {
-    const bool region = rule.regions.empty() || listed(rule.regions, endpoints[i].region);
+    const auto& where = endpoints[i].region;  // Unknown is in no region.
+    const bool region = rule.regions.empty() || (!where.empty() && listed(rule.regions, where));
     const bool name = rule.endpoints.empty() || listed(rule.endpoints, endpoints[i].name);
     if (!region || !name) mask = mask.without(static_cast<SiteId>(i + 1));
   }
@@ -114,6 +116,37 @@ const std::string& Policy::name() const { return compiled_->name; }
 const std::string& Policy::sha256() const { return compiled_->sha256; }
 bool Policy::needs_text() const { return compiled_->needs_text; }
 std::size_t Policy::test_count() const { return compiled_->tests.size(); }
+
+Status Policy::check_names(std::span<const EndpointFacts> endpoints, std::span<const std::string> models) const {
+  std::vector<std::string> names;
+  std::vector<std::string> regions;
+  for (const EndpointFacts& endpoint : endpoints) {
+    names.emplace_back(endpoint.name);
+    if (!endpoint.region.empty() && !listed(regions, endpoint.region)) regions.emplace_back(endpoint.region);
+  }
+  const std::vector<std::string> model_names(models.begin(), models.end());
+  Problems problems;
+  const auto check = [&](const NameUse& use, const char* what, const std::vector<std::string>& known) {
+    if (known.empty() || listed(known, use.name)) return;
+    problems.add_line(use.place + ": " + what + " \"" + use.name + "\" in the configuration" +
+                      suggestion(use.name, known));
+  };
+  for (const NameUse& use : compiled_->names) {
+    switch (use.kind) {
+      case NameUse::Kind::kEndpoint:
+        check(use, "no endpoint is called", names);
+        break;
+      case NameUse::Kind::kRegion:
+        check(use, "no endpoint is in region", regions);
+        break;
+      case NameUse::Kind::kModel:
+        check(use, "no model is called", model_names);
+        break;
+    }
+  }
+  if (!problems.empty()) return problems.as_error();
+  return Done{};
+}
 
 std::string_view name_of(Detected type) {
   switch (type) {

@@ -35,6 +35,8 @@ struct Facts {
   std::string_view label;
   std::string_view model;
   std::string_view text;
+  /// `text` with look-alikes read as ASCII and without invisible characters; empty: as `text`. text.contains sees both.
+  std::string_view folded_text;
   bool text_understood = true;  ///< False when a detector failed, gave up, or met bytes that are not UTF-8.
   bool has_tensors = true;      ///< Inputs that cannot be redacted.
   std::array<std::uint16_t, kDetectedCount> detected{};
@@ -75,7 +77,7 @@ enum class Egress : std::uint8_t { kNever, kRedacted, kAllow };
 struct ClassRule {
   std::string name;
   Egress egress = Egress::kNever;
-  std::vector<std::string> regions;    ///< Empty: any region. Else the endpoint's region must be one of these.
+  std::vector<std::string> regions;  ///< Empty: any region. Else the endpoint's must be one of these, letter by letter.
   std::vector<std::string> endpoints;  ///< Empty: any endpoint. Else its name must be one of these.
   std::optional<std::chrono::seconds> taints_session_for;
 };
@@ -106,6 +108,12 @@ class Policy {
   const std::string& name() const;
   const std::string& sha256() const;  ///< Of the file's bytes, lower-case hex.
   bool needs_text() const;            ///< Some rule reads the text or a detector.
+
+  /// Whether the names in the policy exist in a configuration: endpoints of classes, `cloud:` and `region:` of forbid
+  /// rules, models in classify and forbid rules. One kInvalidArgument with a line each. Not refused: a class's region
+  /// that no endpoint has (the class stays home); a region while no endpoint's region is known (the rule takes all
+  /// out); models of prefer rules; names of a kind of which the configuration has none at all.
+  Status check_names(std::span<const EndpointFacts> endpoints, std::span<const std::string> models) const;
 
   /// Runs the `tests` of the file. One line per expectation that does not hold: `file:line: test "name": ...`.
   std::vector<std::string> run_tests() const;

@@ -19,6 +19,7 @@ struct AttributeRow {
   Kind kind;
   double max = 0;                                ///< Of a number; the least is always 0.
   std::array<std::string_view, 4> choices = {};  ///< The first means "not known".
+  bool whole = false;                            ///< A number without fractions.
 };
 
 constexpr std::array<AttributeRow, 16> kAttributes = {{
@@ -28,16 +29,16 @@ constexpr std::array<AttributeRow, 16> kAttributes = {{
     {"payload", Attribute::kPayload, Kind::kPayload, 0, {"tensor", "text"}},
     {"payload_kib", Attribute::kPayloadKib, Kind::kNumber, 1e9},
     {"text.contains", Attribute::kTextContains, Kind::kSubstring},
-    {"detected.EMAIL", Attribute::kDetectedEmail, Kind::kNumber, 65535},
-    {"detected.PHONE", Attribute::kDetectedPhone, Kind::kNumber, 65535},
-    {"detected.CREDIT_CARD", Attribute::kDetectedCreditCard, Kind::kNumber, 65535},
+    {"detected.EMAIL", Attribute::kDetectedEmail, Kind::kNumber, 65535, {}, true},
+    {"detected.PHONE", Attribute::kDetectedPhone, Kind::kNumber, 65535, {}, true},
+    {"detected.CREDIT_CARD", Attribute::kDetectedCreditCard, Kind::kNumber, 65535, {}, true},
     {"device.network", Attribute::kNetwork, Kind::kChoice, 0, {"unknown", "offline", "metered", "unmetered"}},
     {"device.battery_percent", Attribute::kBatteryPercent, Kind::kNumber, 100},
     {"device.charging", Attribute::kCharging, Kind::kFlag},
     {"session.tainted", Attribute::kSessionTainted, Kind::kFlag},
     {"consent", Attribute::kConsent, Kind::kChoice, 0, {"absent", "given", "revoked"}},
     {"cloud_mib_today", Attribute::kCloudMibToday, Kind::kNumber, 1e9},
-    {"utc_hour", Attribute::kUtcHour, Kind::kNumber, 23},
+    {"utc_hour", Attribute::kUtcHour, Kind::kNumber, 23, {}, true},
 }};
 
 constexpr std::size_t kListMax = 256;
@@ -148,9 +149,9 @@ class ConditionReader {
 
   void read_number(const json& value, const std::string& pointer, std::vector<double>& numbers) {
     const double number = value.is_number() ? value.get<double>() : -1;
-    if (!(number >= 0 && number <= row_.max)) {
-      return problem(pointer, "expected a number from 0 to " + std::to_string(static_cast<long long>(row_.max)) +
-                                  ", got " + describe(value));
+    if (!(number >= 0 && number <= row_.max) || (row_.whole && number != std::floor(number))) {
+      return problem(pointer, std::string("expected a ") + (row_.whole ? "whole " : "") + "number from 0 to " +
+                                  std::to_string(static_cast<long long>(row_.max)) + ", got " + describe(value));
     }
     numbers.push_back(number);
   }
@@ -232,22 +233,36 @@ class ConditionReader {
     }
   }
 
+  bool number_possible() const {
+    std::vector<double> tried = condition_.numbers;
+    const auto& none = condition_.numbers_except;
+    const double low = std::max(condition_.low, 0.0);
+    const double high = std::min(condition_.high, row_.max);
+    if (tried.empty()) {  // One more than are left out, both ends, and for open ends what lies between.
+      const auto steps = static_cast<double>(none.size() + 2);
+      for (double step = 0; step <= steps; ++step) {
+        tried.push_back(row_.whole ? low + step : low + (high - low) * step / steps);
+      }
+    }
+    return std::any_of(tried.begin(), tried.end(), [&](double number) {
+      return (condition_.low_open ? number > low : number >= low) &&
+             (condition_.high_open ? number < high : number <= high) &&
+             std::find(none.begin(), none.end(), number) == none.end();
+    });
+  }
+
   /// A test that nothing can pass is a mistake, and in a forbid rule a dangerous one.
   void check_possible() {
     if (!good_) return;
     bool possible = true;
     if (row_.kind == Kind::kNumber) {
-      std::vector<double> tried = condition_.numbers;
-      if (tried.empty()) {
-        tried = {std::max(condition_.low, 0.0), std::min(condition_.high, row_.max)};
-        tried.push_back((tried[0] + tried[1]) / 2);
-      }
-      possible = std::any_of(tried.begin(), tried.end(), [&](double number) {
-        const auto& none = condition_.numbers_except;
-        return (condition_.low_open ? number > condition_.low : number >= condition_.low) &&
-               (condition_.high_open ? number < condition_.high : number <= condition_.high) &&
-               (condition_.numbers.empty() || std::find(none.begin(), none.end(), number) == none.end());
-      });
+      possible = number_possible();
+    } else if (row_.kind == Kind::kName) {
+      const auto& none = condition_.names_except;
+      possible = condition_.names.empty() ||
+                 std::any_of(condition_.names.begin(), condition_.names.end(), [&](const std::string& name) {
+                   return std::find(none.begin(), none.end(), name) == none.end();
+                 });
     } else if (!words_.empty() || row_.kind == Kind::kFlag) {
       const std::size_t count = row_.kind == Kind::kFlag ? 2 : words_.size();
       const std::uint64_t all = count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/privacy/plain_text.h"
+
 namespace hearth {
 namespace {
 
@@ -46,6 +48,11 @@ privacy::Classification PrivacyGuard::classify(const Request& request) const {
   facts.label = request.label;
   facts.model = request.model;
   facts.text = request.text;
+  std::string folded;  // Words hide behind look-alikes as numbers do.
+  if (policy_->needs_text() && content.detections.understood && !privacy::is_ascii(request.text)) {
+    folded = privacy::to_plain_text(request.text).value_or(std::string());
+    facts.folded_text = folded;
+  }
   facts.text_understood = content.detections.understood;
   facts.has_tensors = !request.inputs.empty();
   facts.detected = content.detections.counts;

@@ -75,6 +75,10 @@ TEST_CASE("classes are checked") {
        "policy.json:2: /classes/0/regions: contradicts \"egress\": \"never\": nothing of this class leaves"},
       {with_classes("{\"name\": \"a\", \"egress\": \"allow\", \"endpoints\": []}"),
        "policy.json:2: /classes/0/endpoints: expected at least one name; \"egress\": \"never\" keeps the class home"},
+      {with_classes("{\"name\": \"a\", \"egress\": \"allow\", \"regions\": [\"\"]}"),
+       "policy.json:2: /classes/0/regions/0: expected 1 to 64 letters, digits, '-', '_' or '.'; got \"\""},
+      {with_classes("{\"name\": \"a\", \"egress\": \"allow\", \"endpoints\": [\"main\", \"\"]}"),
+       "policy.json:2: /classes/0/endpoints/1: expected 1 to 64 letters, digits, '-', '_' or '.'; got \"\""},
       {with_classes("{\"name\": \"a\", \"egress\": \"never\"},\n{\"name\": \"b\", \"egress\": \"allow\"}"),
        "policy.json:3: /classes/1/egress: class \"b\" may do more than \"a\" before it; classes stand from least to "
        "most "
@@ -113,6 +117,12 @@ TEST_CASE("rules are checked") {
        "policy.json:4: /forbid/0/sites/0: expected edge, cloud, cloud:<endpoint> or region:<name>; got \"cluod\" (did "
        "you "
        "mean \"cloud\"?)"},
+      {with(R"("forbid": [{"id": "r", "when": {}, "sites": ["edge", "cloud:"]}])"),
+       "policy.json:4: /forbid/0/sites/1: expected 1 to 64 letters, digits, '-', '_' or '.' after \"cloud:\"; got "
+       "\"cloud:\""},
+      {with(R"("forbid": [{"id": "r", "when": {}, "sites": ["region:"]}])"),
+       "policy.json:4: /forbid/0/sites/0: expected 1 to 64 letters, digits, '-', '_' or '.' after \"region:\"; got "
+       "\"region:\""},
       {with(R"("forbid": [{"id": "r", "when": {}, "sites": []}])"),
        "policy.json:4: /forbid/0/sites: expected at least one site"},
       {with(R"("forbid": [{"id": "r", "when": {"class": "low"}}])"),
@@ -156,8 +166,8 @@ TEST_CASE("conditions are checked") {
        at + "device.charging/lt: \"lt\" compares numbers and classes, and device.charging is true or false"},
       {with_when(R"({"device.charging": "yes"})"), at + "device.charging: expected true or false, got \"yes\""},
       {with_when(R"({"payload_kib": "200"})"), at + "payload_kib: expected a number from 0 to 1000000000, got \"200\""},
-      {with_when(R"({"utc_hour": {"ge": 24}})"), at + "utc_hour/ge: expected a number from 0 to 23, got 24"},
-      {with_when(R"({"utc_hour": [1, "2"]})"), at + "utc_hour/1: expected a number from 0 to 23, got \"2\""},
+      {with_when(R"({"utc_hour": {"ge": 24}})"), at + "utc_hour/ge: expected a whole number from 0 to 23, got 24"},
+      {with_when(R"({"utc_hour": [1, "2"]})"), at + "utc_hour/1: expected a whole number from 0 to 23, got \"2\""},
       {with_when(R"({"payload_kib": {"above": 3}})"),
        at + "payload_kib/above: unknown operator, expected one of eq, ne, in, gt, ge, lt, le"},
       {with_when(R"({"payload_kib": {}})"),
@@ -172,6 +182,24 @@ TEST_CASE("conditions are checked") {
       {with_when(R"({"utc_hour": {"gt": 23}})"), at + "utc_hour: can never hold: its parts exclude each other"},
       {with_when(R"({"consent": {"eq": "given", "ne": "given"}})"),
        at + "consent: can never hold: its parts exclude each other"},
+      {with_when(R"({"payload_kib": {"ge": 5, "le": 5, "ne": 5}})"),
+       at + "payload_kib: can never hold: its parts exclude each other"},
+      {with_when(R"({"payload_kib": {"ge": 5, "lt": 5}})"),
+       at + "payload_kib: can never hold: its parts exclude each other"},
+      {with_when(R"({"payload_kib": {"in": [5], "ne": 5}})"),
+       at + "payload_kib: can never hold: its parts exclude each other"},
+      {with_when(R"({"utc_hour": {"gt": 4, "lt": 5}})"), at + "utc_hour: can never hold: its parts exclude each other"},
+      {with_when(R"({"utc_hour": {"gt": 4, "lt": 6, "ne": 5}})"),
+       at + "utc_hour: can never hold: its parts exclude each other"},
+      {with_when(R"({"payload_kib": {"gt": 4, "lt": 5, "ne": 4.5}})"), "(accepted)"},
+      {with_when(R"({"utc_hour": {"gt": 4, "lt": 6}})"), "(accepted)"},
+      {with_when(R"({"model": {"eq": "a", "ne": "a"}})"), at + "model: can never hold: its parts exclude each other"},
+      {with_when(R"({"model": {"in": ["a", "b"], "ne": "a"}})"), "(accepted)"},
+      {with_when(R"({"detected.EMAIL": 1.5})"),
+       at + "detected.EMAIL: expected a whole number from 0 to 65535, got 1.5"},
+      {with_when(R"({"detected.PHONE": {"gt": 0.5}})"),
+       at + "detected.PHONE/gt: expected a whole number from 0 to 65535, got 0.5"},
+      {with_when(R"({"detected.EMAIL": 1.0})"), "(accepted)"},
       {with_when(R"({"class": {"gt": "high"}})"), at + "class: can never hold: its parts exclude each other"},
       {with_when(R"({"label": "hig"})"),
        at + "label: expected one of low, mid, high; got \"hig\" (did you mean \"high\"?)"},
@@ -212,9 +240,50 @@ TEST_CASE("all problems of a policy come in one error") {
   CHECK(refusal(
             with("\"default_class\": 3,\n\"forbid\": [{\"id\": \"r\", \"when\": {\"utc_hour\": true}}],\n\"x\": 1")) ==
         "policy.json:4: /default_class: expected a string, got 3\n"
-        "policy.json:5: /forbid/0/when/utc_hour: expected a number from 0 to 23, got true\n"
+        "policy.json:5: /forbid/0/when/utc_hour: expected a whole number from 0 to 23, got true\n"
         "policy.json:6: /x: unknown key; valid keys: $schema, description, version, name, classes, default_class, "
         "classify, forbid, budgets, prefer, tests");
+}
+
+const char* const kNames = R"({"version": 1, "name": "p", "classes": [
+  {"name": "low", "egress": "allow"},
+  {"name": "mid", "egress": "allow", "regions": ["mars"]},
+  {"name": "high", "egress": "allow", "regions": ["mars"], "endpoints": ["mian"]}],
+  "classify": [{"id": "c", "when": {"model": ["tagger", "tager"]}, "class": "high"}],
+  "forbid": [
+    {"id": "f", "when": {"model": {"ne": "reader"}}},
+    {"id": "g", "when": {}, "sites": ["edge", "cloud", "cloud:main", "cloud:mayn"]},
+    {"id": "h", "when": {}, "sites": ["region:eu", "region:eu-west"]}],
+  "prefer": [{"id": "m", "when": {"model": "absent"}, "plan": "cloud"}]})";
+
+std::string unknown_names(std::vector<EndpointFacts> endpoints, std::vector<std::string> models) {
+  const auto loaded = Policy::load(kNames, "p.json");
+  REQUIRE(loaded.ok());
+  const Status status = loaded.value()->check_names(endpoints, models);
+  if (status.ok()) return "";
+  CHECK(status.error().code == ErrorCode::kInvalidArgument);
+  return status.error().message;
+}
+
+TEST_CASE("names that the configuration does not have are refused, all in one error") {
+  const std::string endpoint = "p.json:4: /classes/2/endpoints/0: no endpoint is called \"mian\" in the configuration";
+  const std::string site = "p.json:8: /forbid/1/sites/3: no endpoint is called \"mayn\" in the configuration";
+  const std::string region = "p.json:9: /forbid/2/sites/1: no endpoint is in region \"eu-west\" in the configuration";
+  const std::string model = "p.json:5: /classify/0/when/model: no model is called \"tager\" in the configuration";
+  const std::string other = "p.json:7: /forbid/0/when/model: no model is called \"reader\" in the configuration";
+  const std::string main = " (did you mean \"main\"?)";
+  const std::string tagger = " (did you mean \"tagger\"?)";
+  CHECK(unknown_names({{"main", "eu"}, {"other", ""}}, {"tagger"}) ==
+        endpoint + main + "\n" + model + tagger + "\n" + other + "\n" + site + main + "\n" + region);
+  CHECK(unknown_names({{"main", "eu"}, {"mian", "eu-west"}, {"mayn", ""}}, {"tagger", "tager", "reader"}).empty());
+}
+
+TEST_CASE("names are not compared with what the configuration has none of") {
+  CHECK(unknown_names({}, {}).empty());
+  CHECK(unknown_names({}, {"tagger", "tager"}) ==
+        "p.json:7: /forbid/0/when/model: no model is called \"reader\" in the configuration");
+  // Every endpoint may be in the region that a rule forbids, so the rule takes all out.
+  CHECK(unknown_names({{"main", ""}, {"mian", ""}, {"mayn", ""}}, {}).empty());
 }
 
 TEST_CASE("a policy file that is missing says so") {
