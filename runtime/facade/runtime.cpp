@@ -17,6 +17,15 @@ Result<std::shared_ptr<const policies::Policy>> load_policy(const RuntimeConfig&
   return policies::Policy::load_file(config.policy_file);
 }
 
+/// A rule about an endpoint or a model that does not exist would forbid nothing, without a word.
+Status check_names(const RuntimeConfig& config, const policies::Policy& policy) {
+  std::vector<policies::EndpointFacts> endpoints;
+  for (const auto& endpoint : config.endpoints) endpoints.push_back({endpoint.name, endpoint.region});
+  std::vector<std::string> models;
+  for (const auto& pair : config.models) models.push_back(pair.name);
+  return policy.check_names(endpoints, models);
+}
+
 }  // namespace
 
 // ---- the core's life ------------------------------------------------------------------------------------------------
@@ -175,9 +184,10 @@ void Runtime::Core::log(LogLevel level, const std::string& line) const {
 Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeConfig& config, World world, LogCallback log) {
   const Status valid = validate(config);
   auto policy = load_policy(config);
-  if (!valid.ok() || !policy.ok()) {
+  const Status fits = policy.ok() ? check_names(config, *policy.value()) : Status(policy.error());
+  if (!valid.ok() || !fits.ok()) {
     std::string problems = valid.ok() ? "" : valid.error().message;
-    if (!policy.ok()) problems += (problems.empty() ? "" : "\n") + policy.error().message;
+    if (!fits.ok()) problems += (problems.empty() ? "" : "\n") + fits.error().message;
     return Error{ErrorCode::kInvalidArgument, problems};
   }
   auto loop = world.loop;

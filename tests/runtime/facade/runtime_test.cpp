@@ -350,3 +350,12 @@ TEST_CASE("scores that are not finite are no confidence: the cloud is asked", "[
   const float bad = GENERATE(std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity());
   CHECK(world.run(photo(bad)).reason == Reason::kCloudAnswered);
 }
+
+TEST_CASE("a policy that forbids an endpoint that is not there is refused: it would forbid nothing", "[facade][door]") {
+  auto config = sim_config();
+  const std::string rule = R"({"id": "no-consent")";
+  config.policy_json.insert(config.policy_json.find(rule),
+                            R"({"id": "not-there", "when": {}, "sites": ["cloud:eu-2"]}, )");
+  SimWorld world(SimWorld::quiet_link(), config);
+  REQUIRE_THROWS_WITH(world.start(), Catch::Contains("no endpoint is called \"eu-2\"") && Catch::Contains("\"eu-1\""));
+}
