@@ -271,15 +271,21 @@ void Runtime::Core::deliver(const EntryPtr& entry) {
 }
 
 void Runtime::Core::hand_over(RequestId id) {
+  {
+    Outcome outcome;
+    Callback done;  // what it holds is the app's, and goes without the lock: its destructor may call back
+    {
+      Lock lock(mutex_);
+      const auto found = undelivered_.find(id);
+      if (found == undelivered_.end()) return;  // shutdown() was quicker
+      outcome = std::move(found->second->outcome);
+      done = std::move(found->second->done);
+      undelivered_.erase(found);
+      ++callbacks_;
+    }
+    done(std::move(outcome));
+  }
   Lock lock(mutex_);
-  const auto found = undelivered_.find(id);
-  if (found == undelivered_.end()) return;  // shutdown() was quicker
-  const EntryPtr entry = found->second;
-  undelivered_.erase(found);
-  ++callbacks_;
-  lock.unlock();
-  entry->done(std::move(entry->outcome));
-  lock.lock();
   if (--callbacks_ == 0) left_.notify_all();
 }
 

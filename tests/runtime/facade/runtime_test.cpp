@@ -359,3 +359,15 @@ TEST_CASE("a policy that forbids an endpoint that is not there is refused: it wo
   SimWorld world(SimWorld::quiet_link(), config);
   REQUIRE_THROWS_WITH(world.start(), Catch::Contains("no endpoint is called \"eu-2\"") && Catch::Contains("\"eu-1\""));
 }
+
+TEST_CASE("what a callback holds may call the runtime when it goes", "[facade]") {
+  struct Caller {
+    ~Caller() { runtime.set_consent(Consent::kRevoked); }
+    Runtime& runtime;
+  };
+  SimWorld world;
+  world.start();
+  world.runtime->submit(photo(5), [caller = std::shared_ptr<Caller>(new Caller{*world.runtime})](const Outcome&) {});
+  world.loop.run_until_idle();
+  CHECK(world.run(photo(0)).permit_rule == "no-consent");
+}
