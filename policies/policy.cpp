@@ -120,8 +120,10 @@ std::size_t Policy::test_count() const { return compiled_->tests.size(); }
 Status Policy::check_names(std::span<const EndpointFacts> endpoints, std::span<const std::string> models) const {
   std::vector<std::string> names;
   std::vector<std::string> regions;
+  bool unknown_region = false;  // which counts as every region, so that a rule on any region is in force
   for (const EndpointFacts& endpoint : endpoints) {
     names.emplace_back(endpoint.name);
+    unknown_region = unknown_region || endpoint.region.empty();
     if (!endpoint.region.empty() && !listed(regions, endpoint.region)) regions.emplace_back(endpoint.region);
   }
   const std::vector<std::string> model_names(models.begin(), models.end());
@@ -137,7 +139,7 @@ Status Policy::check_names(std::span<const EndpointFacts> endpoints, std::span<c
         check(use, "no endpoint is called", names);
         break;
       case NameUse::Kind::kRegion:
-        check(use, "no endpoint is in region", regions);
+        if (!unknown_region) check(use, "no endpoint is in region", regions);
         break;
       case NameUse::Kind::kModel:
         check(use, "no model is called", model_names);

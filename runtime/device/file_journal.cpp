@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 
@@ -21,6 +22,15 @@ Error system_error(const std::string& file, const char* doing) {
 constexpr std::string_view kWhole = "hearth journal 1 whole\n";
 constexpr std::string_view kTorn = "hearth journal 1 torn!\n";
 
+/// So that a new file is still there after the power fails.
+bool sync_folder(const std::string& file) {
+  const auto folder = std::filesystem::absolute(file).parent_path();
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+  if (descriptor >= 0) ::close(descriptor);
+  return synced;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<FileJournal>> FileJournal::open(EventLoop& loop, const std::string& file,
@@ -36,11 +46,7 @@ Result<std::shared_ptr<FileJournal>> FileJournal::open(EventLoop& loop, const st
 
 FileJournal::FileJournal(EventLoop& loop, std::string file, int descriptor, std::uint64_t bytes_max)
     : loop_(loop), file_(std::move(file)), descriptor_(descriptor), bytes_max_(bytes_max) {
-  struct stat info {};
-  if (::fstat(descriptor_, &info) == 0) size_ = static_cast<std::uint64_t>(info.st_size);
-  if (size_ == 0) failed_ = !write(std::string(kWhole)).ok();
-  std::string first(kWhole.size(), '\0');  // nothing is added to what is no whole journal
-  failed_ = failed_ || ::pread(descriptor_, first.data(), first.size(), 0) < 0 || first != kWhole;
+  begin();
   writer_ = std::thread([this] { write_batches(); });
 }
 
@@ -52,6 +58,20 @@ FileJournal::~FileJournal() {
   changed_.notify_one();
   writer_.join();
   ::close(descriptor_);
+}
+
+/// A new file, or one whose first line a crash cut off, gets its first line. Nothing is added to any other that lacks
+/// it.
+void FileJournal::begin() {
+  struct stat info {};
+  failed_ = ::fstat(descriptor_, &info) != 0;
+  size_ = static_cast<std::uint64_t>(info.st_size);
+  if (!failed_ && size_ < kWhole.size()) {
+    size_ = kWhole.size();
+    failed_ = ::ftruncate(descriptor_, 0) != 0 || !put(std::string(kWhole), 0).ok() || !sync_folder(file_);
+  }
+  std::string first(kWhole.size(), '\0');
+  failed_ = failed_ || ::pread(descriptor_, first.data(), first.size(), 0) < 0 || first != kWhole;
 }
 
 Result<std::vector<std::string>> FileJournal::replay() {
@@ -127,8 +147,9 @@ Status FileJournal::put(const std::string& bytes, std::uint64_t at) {
 
 Status FileJournal::fail(Error error) {
   failed_ = true;
-  // Best effort: should even this fail, this run still refuses everything.
-  if (::ftruncate(descriptor_, static_cast<off_t>(size_)) == 0) (void)put(std::string(kTorn), 0);
+  // The mark comes first; cutting off what is half-written is tidying, and may make the room that the mark lacked.
+  const bool marked = put(std::string(kTorn), 0).ok();
+  if (::ftruncate(descriptor_, static_cast<off_t>(size_)) == 0 && !marked) (void)put(std::string(kTorn), 0);
   return error;
 }
 

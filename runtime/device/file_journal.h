@@ -35,6 +35,7 @@ class FileJournal final : public Journal {
  private:
   using Batch = std::vector<std::pair<std::string, Callback>>;
   FileJournal(EventLoop& loop, std::string file, int descriptor, std::uint64_t bytes_max);
+  void begin();
   void write_batches();
   Status write(const std::string& bytes);
   Status put(const std::string& bytes, std::uint64_t at);

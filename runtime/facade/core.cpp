@@ -203,7 +203,9 @@ void Runtime::Core::on(const scheduler::CancelCloud& action, const EntryPtr& ent
       name_of(now - entry->submitted < entry->deadline - config_.cloud.local_reserve ? ErrorCode::kCancelled
                                                                                      : ErrorCode::kDeadlineExceeded);
   entry->attempt = 0;
-  loop_.post([self = shared_from_this(), action] { self->world_.transport->cancel(action.attempt); });
+  loop_.post([self = shared_from_this(), action] {
+    if (self->world_.transport) self->world_.transport->cancel(action.attempt);
+  });
 }
 
 void Runtime::Core::on(const scheduler::SetTimer& action, const EntryPtr& entry, TimePoint) {

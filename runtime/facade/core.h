@@ -82,6 +82,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   void attempt_denied(const EntryPtr& entry, AttemptId attempt, const Error& error);
   void end_attempt(Entry& entry, ErrorCode error, std::uint64_t bytes_sent);
   void keep_records();
+  void withdraw_session(std::string_view session);
   void read_probe_when_old();
   privacy::Moment this_moment() const;
   std::string next_wire_id();
@@ -94,6 +95,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   void spend(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline, privacy::Minted minted,
              const std::string& wire_id);
   void attempt_finished(const EntryPtr& entry, AttemptId attempt, const std::string& wire_id, SendResult result);
+  void drain_records();
   void journal_failed(const Error& error);
   void release_world();
   void log(LogLevel level, const std::string& line) const;
@@ -111,6 +113,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   std::vector<scheduler::Action> actions_;
   std::unordered_map<RequestId, EntryPtr> entries_;
   std::map<RequestId, EntryPtr> undelivered_;  ///< Have an outcome that their callback has not seen yet.
+  std::vector<std::string> records_;           ///< On their way to the journal.
   std::uint64_t wire_ids_ = 0;                 ///< Given out so far.
   DeviceState app_device_;
   DeviceState probed_device_;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <future>
+#include <iterator>
+#include <utility>
 
 #include "runtime/config/config.h"
 #include "runtime/facade/core.h"
@@ -58,7 +60,8 @@ void Runtime::Core::shutdown() {
     closed_ = true;
     step(scheduler::ShutDown{});
   }
-  while (!undelivered_.empty()) {
+  const RequestId last = last_id_;  // a callback that submits anew is answered by the loop
+  while (!undelivered_.empty() && undelivered_.begin()->first <= last) {
     const RequestId id = undelivered_.begin()->first;
     lock.unlock();
     hand_over(id);
@@ -77,14 +80,19 @@ void Runtime::Core::close() {
     Lock lock(mutex_);
     left_.wait(lock, [&] { return callers_ == 0 && (on_loop || passes_ == 0); });
   }
-  // What was posted before still finds the world there.
-  const auto released =
-      std::make_shared<std::promise<void>>();  // shared: set_value may still be ending when wait returns
-  loop_.post([self = shared_from_this(), released] {
-    self->release_world();
-    released->set_value();
-  });
-  if (!on_loop) released->get_future().wait();
+  if (on_loop) {
+    drain_records();  // what was posted may never run: the loop may go with the runtime
+    release_world();
+  } else {
+    // What was posted before still finds the world there.
+    const auto released =
+        std::make_shared<std::promise<void>>();  // shared: set_value may still be ending after the wait
+    loop_.post([self = shared_from_this(), released] {
+      self->release_world();
+      released->set_value();
+    });
+    released->get_future().wait();
+  }
   models_.clear();
   world_.load_edge_model = nullptr;  // and with it the engine and its threads
 }
@@ -132,15 +140,19 @@ void Runtime::Core::set_consent(Consent consent) {
 }
 
 void Runtime::Core::forget_session(std::string_view session) {
-  end_session(session);
   Lock lock(mutex_);
+  withdraw_session(session);
   guard_.forget_session(session);
   keep_records();
 }
 
 void Runtime::Core::end_session(std::string_view session) {
-  if (session.empty()) return;
   Lock lock(mutex_);
+  withdraw_session(session);
+}
+
+void Runtime::Core::withdraw_session(std::string_view session) {
+  if (session.empty()) return;
   std::vector<RequestId> ids;
   for (const auto& [id, entry] : entries_)
     if (entry->request->session == session) ids.push_back(id);
@@ -153,13 +165,21 @@ void Runtime::Core::end_session(std::string_view session) {
 void Runtime::Core::keep_records() {
   auto records = guard_.take_records();
   if (records.empty() || !world_.journal) return;
-  loop_.post([self = shared_from_this(), records = std::move(records)] {
-    if (!self->world_.journal) return;
-    for (const auto& record : records)
-      self->world_.journal->append(record, [self](Status kept) {
-        if (!kept.ok()) self->journal_failed(kept.error());
-      });
-  });
+  std::move(records.begin(), records.end(), std::back_inserter(records_));
+  loop_.post([self = shared_from_this()] { self->drain_records(); });
+}
+
+void Runtime::Core::drain_records() {
+  std::vector<std::string> records;
+  {
+    Lock lock(mutex_);
+    records = std::exchange(records_, {});
+  }
+  if (!world_.journal) return;
+  for (auto& record : records)
+    world_.journal->append(std::move(record), [self = shared_from_this()](Status kept) {
+      if (!kept.ok()) self->journal_failed(kept.error());
+    });
 }
 
 void Runtime::Core::journal_failed(const Error& error) {

@@ -68,7 +68,8 @@ privacy::Judgement PrivacyGuard::judge(const Request& request, const privacy::Cl
   const auto facts = facts_of(request, content.detections, moment);
   const auto permission = policy_->permit(facts, content.data_class, endpoint_facts_);
   const auto& rule = policy_->classes()[content.data_class];
-  if (rule.taints_session_for) remember(ledger_.taint(request.session, moment.steady, *rule.taints_session_for));
+  if (rule.taints_session_for)
+    remember(ledger_.taint(request.session, moment.steady, moment.latest() + *rule.taints_session_for));
   return {content, permission.mask, permission.rule, policy_->prefer(facts, content.data_class)};
 }
 
@@ -92,13 +93,13 @@ Result<privacy::Minted> PrivacyGuard::mint(const privacy::Judgement& judgement, 
   if (auto status = permits(judgement, request, site, bytes, moment); !status.ok()) return status.error();
   const auto& endpoint = endpoints_[site - 1];
   const nlohmann::json record = {{"kind", "egress"},
-                                 {"at_s", moment.steady.time_since_epoch().count()},
+                                 {"at_s", moment.latest().time_since_epoch().count()},
                                  {"class", policy_->classes()[judgement.content.data_class].name},
                                  {"endpoint", endpoint.name},
                                  {"region", endpoint.region},
                                  {"bytes", bytes},
                                  {"policy_sha256", policy_->sha256()}};
-  return privacy::Minted{EgressPermit(endpoint, std::move(message)), record.dump(), moment.steady};
+  return privacy::Minted{EgressPermit(endpoint, std::move(message)), record.dump(), moment.latest()};
 }
 
 Status PrivacyGuard::spend(const privacy::Judgement& judgement, const Request& request, SiteId site,

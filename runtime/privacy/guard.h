@@ -1,6 +1,7 @@
 /// \file PrivacyGuard: judges requests by the policy and is the only maker of permits.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -43,6 +44,9 @@ struct Moment {
   DeviceState device;
   WallTime wall;    ///< The calendar, for rules about the hour.
   WallTime steady;  ///< A calendar that no setting of the clock moves, for taint and budgets.
+
+  /// What a record is dated: a restart begins at the calendar, which may be ahead, and must not find it expired.
+  WallTime latest() const { return std::max(wall, steady); }
 };
 
 /// A permit, and the record that must be durable before it is spent.

@@ -101,10 +101,10 @@ void Ledger::keep_taint(std::uint64_t session, std::int64_t now_s, std::int64_t 
   until = std::max(until, until_s);
 }
 
-std::string Ledger::taint(std::string_view session, WallTime now, std::chrono::seconds length) {
+std::string Ledger::taint(std::string_view session, WallTime now, WallTime until) {
   if (session.empty()) return {};
   const auto hash = hash_of(session);
-  const auto until_s = seconds(now) + length.count();
+  const auto until_s = seconds(until);
   const auto found = tainted_until_s_.find(hash);
   if (found != tainted_until_s_.end() && found->second >= until_s) return {};
   keep_taint(hash, seconds(now), until_s);

@@ -39,8 +39,8 @@ class Ledger {
   std::optional<double> cloud_mib_today(WallTime now) const;
 
   std::string set_consent(Consent consent);
-  /// Taints for at least `length` from now. Empty when the session is tainted for that long already.
-  std::string taint(std::string_view session, WallTime now, std::chrono::seconds length);
+  /// Taints until then. Empty when the session is tainted for that long already.
+  std::string taint(std::string_view session, WallTime now, WallTime until);
   std::string forget(std::string_view session);
   /// Charges bytes that are about to leave to the day's budget. The egress record (see the guard) restores it.
   void charge(std::uint64_t bytes, WallTime now);

@@ -273,9 +273,11 @@ TEST_CASE("names that the configuration does not have are refused, all in one er
   const std::string other = "p.json:7: /forbid/0/when/model: no model is called \"reader\" in the configuration";
   const std::string main = " (did you mean \"main\"?)";
   const std::string tagger = " (did you mean \"tagger\"?)";
-  CHECK(unknown_names({{"main", "eu"}, {"other", ""}}, {"tagger"}) ==
+  CHECK(unknown_names({{"main", "eu"}, {"other", "us"}}, {"tagger"}) ==
         endpoint + main + "\n" + model + tagger + "\n" + other + "\n" + site + main + "\n" + region);
   CHECK(unknown_names({{"main", "eu"}, {"mian", "eu-west"}, {"mayn", ""}}, {"tagger", "tager", "reader"}).empty());
+  // An endpoint of unknown region counts as in every region, so the rule on eu-west is in force.
+  CHECK(unknown_names({{"main", "eu"}, {"mian", "us"}, {"mayn", ""}}, {"tagger", "tager", "reader"}).empty());
 }
 
 TEST_CASE("names are not compared with what the configuration has none of") {

@@ -74,7 +74,7 @@ TEST_CASE("on a disk that is full the runtime's journal opens, refuses records a
 TEST_CASE("a file that is no journal is refused and left as it was", "[device]") {
   test::TempFolder folder;
   const std::string file = folder.path() / "letter.txt";
-  put(file, "Dear Ann\n");
+  put(file, "Dear Ann, how have you been?\n");
   const auto loop = net::make_asio_loop();
   auto journal = FileJournal::open(*loop, file).value();
   CHECK(journal->replay().error().message == file + ": not a journal of this version");
@@ -83,7 +83,7 @@ TEST_CASE("a file that is no journal is refused and left as it was", "[device]")
   std::ifstream in(file);
   std::string line;
   std::getline(in, line);
-  CHECK(line == "Dear Ann");
+  CHECK(line == "Dear Ann, how have you been?");
   CHECK_FALSE(std::getline(in, line));
 }
 
@@ -121,4 +121,15 @@ TEST_CASE("the probe reads the weakest battery and a network that is down, and g
   CHECK(probe.read().network == NetworkKind::kUnknown);
   put(folder.path() / "class/power_supply/BAT1/capacity", "many\n");
   CHECK(probe.read().battery_percent == 57.0);
+}
+
+TEST_CASE("a first line that a crash cut off begins anew: nothing was kept yet", "[device]") {
+  test::TempFolder folder;
+  const std::string file = folder.path() / "journal.jsonl";
+  put(file, "hearth jour");
+  const auto loop = net::make_asio_loop();
+  auto journal = FileJournal::open(*loop, file).value();
+  CHECK(journal->replay().value().empty());
+  CHECK(append(*loop, *journal, "one").ok());
+  CHECK(journal->replay().value() == std::vector<std::string>{"one"});
 }

@@ -13,8 +13,8 @@ using Records = std::vector<std::string>;
 
 TEST_CASE("taint lasts as long as it was given for, and the longer of two", "[ledger]") {
   Ledger ledger(10);
-  CHECK_FALSE(ledger.taint("s", at(0), seconds(60)).empty());
-  CHECK(ledger.taint("s", at(0), seconds(30)).empty());  // nothing new to remember
+  CHECK_FALSE(ledger.taint("s", at(0), at(60)).empty());
+  CHECK(ledger.taint("s", at(0), at(30)).empty());  // nothing new to remember
   CHECK(ledger.tainted("s", at(59)) == true);
   CHECK(ledger.tainted("s", at(60)) == false);
   CHECK(ledger.tainted("other", at(0)) == false);
@@ -23,8 +23,8 @@ TEST_CASE("taint lasts as long as it was given for, and the longer of two", "[le
 
 TEST_CASE("a ledger restored from its records remembers consent, taint and spent bytes", "[ledger]") {
   Ledger before(10);
-  Records records = {before.set_consent(Consent::kGiven), before.taint("s", at(0), seconds(60)),
-                     before.taint("t", at(0), seconds(60)), before.forget("t"),
+  Records records = {before.set_consent(Consent::kGiven), before.taint("s", at(0), at(60)),
+                     before.taint("t", at(0), at(60)), before.forget("t"),
                      R"({"kind":"egress","at_s":90000,"bytes":1048576})"};
   Ledger after(10);
   REQUIRE(after.restore(records).ok());
@@ -50,17 +50,17 @@ TEST_CASE("a past that cannot be read makes every session tainted and every budg
 
 TEST_CASE("more tainted sessions than fit taint every session until they expire", "[ledger]") {
   Ledger ledger(2);
-  ledger.taint("a", at(0), seconds(10));
-  ledger.taint("b", at(0), seconds(100));
-  ledger.taint("c", at(0), seconds(50));
+  ledger.taint("a", at(0), at(10));
+  ledger.taint("b", at(0), at(100));
+  ledger.taint("c", at(0), at(50));
   CHECK(ledger.tainted("never seen", at(49)) == true);
   CHECK(ledger.tainted("never seen", at(50)) == false);
-  ledger.taint("d", at(60), seconds(10));  // "a" has expired and makes room
+  ledger.taint("d", at(60), at(70));  // "a" has expired and makes room
   CHECK(ledger.tainted("d", at(61)) == true);
   CHECK(ledger.tainted("never seen", at(61)) == false);
 }
 
 TEST_CASE("records hold no session names", "[ledger]") {
   Ledger ledger(2);
-  CHECK(ledger.taint("patient 4711", at(0), seconds(10)).find("4711") == std::string::npos);
+  CHECK(ledger.taint("patient 4711", at(0), at(10)).find("4711") == std::string::npos);
 }
