@@ -7,7 +7,7 @@ install(TARGETS hearth_shared EXPORT hearthTargets LIBRARY DESTINATION ${CMAKE_I
 install(DIRECTORY runtime/include/hearth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/hearth)
 if(HEARTH_BUILD_PROGRAMS)
-  install(TARGETS hearth hearth-cloud-stub RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS hearth hearth-models hearth-cloud-stub RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/hearth)

@@ -60,6 +60,7 @@ struct Compiled {
   std::string name;
   std::string sha256;
   std::vector<ClassRule> classes;
+  std::vector<OwnDetector> own_detectors;
   DataClass default_class = 0;
   std::vector<ClassifyRule> classify;
   std::vector<ForbidRule> forbid;

@@ -66,9 +66,9 @@ Truth evaluate_text(const Condition& condition, const Facts& facts) {
   return Truth::kNo;
 }
 
-Truth evaluate_detected(const Condition& condition, const Facts& facts, Detected type) {
+Truth evaluate_detected(const Condition& condition, const Facts& facts) {
   if (!facts.text_understood) return Truth::kUnknown;
-  return evaluate_number(condition, facts.detected[static_cast<std::size_t>(type)]);
+  return evaluate_number(condition, facts.detected[condition.slot]);
 }
 
 std::optional<unsigned> network_of(const Facts& facts) {
@@ -98,12 +98,8 @@ Truth evaluate(const Condition& condition, const View& view) {
       return evaluate_number(condition, facts.payload_kib);
     case Attribute::kTextContains:
       return evaluate_text(condition, facts);
-    case Attribute::kDetectedEmail:
-      return evaluate_detected(condition, facts, Detected::kEmail);
-    case Attribute::kDetectedPhone:
-      return evaluate_detected(condition, facts, Detected::kPhone);
-    case Attribute::kDetectedCreditCard:
-      return evaluate_detected(condition, facts, Detected::kCreditCard);
+    case Attribute::kDetected:
+      return evaluate_detected(condition, facts);
     case Attribute::kNetwork:
       return evaluate_choice(condition, network_of(facts));
     case Attribute::kBatteryPercent:
@@ -144,7 +140,7 @@ void Conditions::order_by_cost() {
 
 bool Conditions::reads_text() const {
   return std::any_of(all_.begin(), all_.end(), [](const Condition& condition) {
-    return condition.attribute >= Attribute::kTextContains && condition.attribute <= Attribute::kDetectedCreditCard;
+    return condition.attribute >= Attribute::kTextContains && condition.attribute <= Attribute::kDetected;
   });
 }
 

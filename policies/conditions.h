@@ -17,7 +17,7 @@ class JsonReader;
 
 namespace hearth::policies {
 
-/// What a `when` can ask. Those up to the detectors describe the content, the rest the moment.
+/// What a `when` can ask. Those up to kDetected describe the content, the rest the moment.
 enum class Attribute : std::uint8_t {
   kLabel,
   kModel,
@@ -25,9 +25,7 @@ enum class Attribute : std::uint8_t {
   kPayload,
   kPayloadKib,
   kTextContains,
-  kDetectedEmail,
-  kDetectedPhone,
-  kDetectedCreditCard,
+  kDetected,
   kNetwork,
   kBatteryPercent,
   kCharging,
@@ -37,11 +35,14 @@ enum class Attribute : std::uint8_t {
   kUtcHour,
 };
 
+struct Compiled;
+
 enum class Truth : std::uint8_t { kNo, kUnknown, kYes };
 
 /// A test of one attribute. Which fields count follows from the attribute's kind.
 struct Condition {
   Attribute attribute = Attribute::kLabel;
+  std::uint8_t slot = 0;  ///< Of Attribute::kDetected: which count.
 
   // Attributes with few values: one bit per value.
   std::uint64_t choices = ~std::uint64_t{0};
@@ -87,8 +88,8 @@ class Conditions {
 
 Truth evaluate(const Condition& condition, const View& view);
 
-/// Reads the object at `when`. `classes` gives the values of "label" and "class".
+/// Reads the object at `when`. `compiled` holds the classes and the detectors already.
 /// `class_known`: false in classify rules. Problems go to the reader's list.
-Conditions read_conditions(JsonReader& rule, std::span<const ClassRule> classes, bool class_known);
+Conditions read_conditions(JsonReader& rule, const Compiled& compiled, bool class_known);
 
 }  // namespace hearth::policies

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t kClassesMax = 64;
 constexpr std::size_t kRulesMax = 1000;
+constexpr std::size_t kWordsMax = 10'000;
+constexpr std::size_t kWordMax = 256;
 constexpr std::string_view kNamePattern = "1 to 64 letters, digits, '-', '_' or '.'";
 
 bool is_name(std::string_view name) {
@@ -39,6 +41,7 @@ class Loader {
     for (const std::string_view rule : kStandingRules) out_->rule_ids.emplace_back(rule);
     for (const ClassRule& rule : out_->classes) out_->rule_ids.push_back("class:" + rule.name);
     read_default_class(file);
+    file.objects("detectors", [&](JsonReader& detector, std::size_t index) { read_detector(detector, index); });
     file.objects("classify", [&](JsonReader& rule, std::size_t) { read_classify(rule); });
     file.objects("forbid", [&](JsonReader& rule, std::size_t) { read_forbid(rule); });
     file.object("budgets", [&](JsonReader& budgets) { read_budgets(budgets); });
@@ -159,6 +162,40 @@ class Loader {
     return {};
   }
 
+  void read_detector(JsonReader& reader, std::size_t index) {
+    OwnDetector detector;
+    reader.require({"type"});
+    reader.read("type", detector.type);
+    reader.read("pattern", detector.pattern);
+    reader.read("words", detector.words);
+    if (reader.has("type")) check_type(reader, detector.type);
+    if (detector.pattern.empty() && detector.words.empty()) {
+      reader.problem("", "expected \"pattern\" or \"words\", or both: without them nothing is found");
+    }
+    for (std::size_t i = 0; i < detector.words.size(); ++i) {
+      if (!detector.words[i].empty() && detector.words[i].size() <= kWordMax) continue;
+      problems_.add(document_, reader.pointer_to("words") + "/" + std::to_string(i), "expected 1 to 256 characters");
+    }
+    if (detector.words.size() > kWordsMax) reader.problem("words", "expected at most 10000 words");
+    if (index == kOwnDetectorsMax) reader.problem("", "expected at most 16 detectors");
+    if (index < kOwnDetectorsMax) out_->own_detectors.push_back(std::move(detector));
+    out_->needs_text = true;
+  }
+
+  void check_type(JsonReader& reader, const std::string& type) {
+    const bool upper = !type.empty() && type.size() <= 64 && std::all_of(type.begin(), type.end(), [](char c) {
+      return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    });
+    bool twice = false;
+    for (std::size_t i = 0; i < kDetectedCount; ++i) twice = twice || type == name_of(static_cast<Detected>(i));
+    for (const OwnDetector& other : out_->own_detectors) twice = twice || type == other.type;
+    if (!upper) {
+      reader.problem("type", "expected 1 to 64 upper-case letters, digits or '_'; got " + describe(type));
+    } else if (twice) {
+      reader.problem("type", "type \"" + type + "\" is there already");
+    }
+  }
+
   RuleIndex read_id(JsonReader& rule) {
     std::string id;
     rule.read("id", id);
@@ -176,7 +213,7 @@ class Loader {
   }
 
   Conditions read_when(JsonReader& rule, bool class_known) {
-    Conditions conditions = read_conditions(rule, out_->classes, class_known);
+    Conditions conditions = read_conditions(rule, *out_, class_known);
     out_->needs_text = out_->needs_text || conditions.reads_text();
     return conditions;
   }

@@ -107,6 +107,7 @@ Preference Policy::prefer(const Facts& facts, DataClass data_class) const {
 }
 
 std::span<const ClassRule> Policy::classes() const { return compiled_->classes; }
+std::span<const OwnDetector> Policy::own_detectors() const { return compiled_->own_detectors; }
 
 std::string_view Policy::rule_id(RuleIndex rule) const {
   return rule < compiled_->rule_ids.size() ? std::string_view(compiled_->rule_ids[rule]) : std::string_view();
@@ -151,17 +152,10 @@ Status Policy::check_names(std::span<const EndpointFacts> endpoints, std::span<c
 }
 
 std::string_view name_of(Detected type) {
-  switch (type) {
-    case Detected::kEmail:
-      return "EMAIL";
-    case Detected::kPhone:
-      return "PHONE";
-    case Detected::kCreditCard:
-      return "CREDIT_CARD";
-    case Detected::kCount:
-      break;
-  }
-  return "";
+  constexpr std::array<std::string_view, kDetectedCount> kNames = {
+      "EMAIL", "PHONE",         "CREDIT_CARD", "IBAN",   "SSN",      "IP",    "MRN",
+      "NPI",   "DATE_OF_BIRTH", "ADDRESS",     "PERSON", "LOCATION", "SECRET"};
+  return type < Detected::kCount ? kNames[static_cast<std::size_t>(type)] : std::string_view();
 }
 
 }  // namespace hearth::policies

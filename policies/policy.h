@@ -25,9 +25,34 @@ using RuleIndex = std::uint16_t;
 inline constexpr RuleIndex kNoRule = 0xffff;
 
 /// What the detectors in privacy/ count. Names in policies: "detected.EMAIL" and so on.
-enum class Detected : std::uint8_t { kEmail, kPhone, kCreditCard, kCount };
+enum class Detected : std::uint8_t {
+  kEmail,
+  kPhone,
+  kCreditCard,
+  kIban,
+  kSsn,
+  kIp,
+  kMrn,
+  kNpi,
+  kDateOfBirth,
+  kAddress,
+  kPerson,
+  kLocation,
+  kSecret,
+  kCount
+};
 inline constexpr std::size_t kDetectedCount = static_cast<std::size_t>(Detected::kCount);
 std::string_view name_of(Detected type);
+
+/// A type of a policy's own, found by a pattern (RE2 syntax) or by words. At most kOwnDetectorsMax in a policy; the
+/// i-th is counted in slot kDetectedCount + i.
+struct OwnDetector {
+  std::string type;                ///< Upper-case letters, digits and '_', none of the names above.
+  std::string pattern;             ///< Empty: words only.
+  std::vector<std::string> words;  ///< Whole words or phrases, without case. Empty: pattern only.
+};
+inline constexpr std::size_t kOwnDetectorsMax = 16;
+inline constexpr std::size_t kDetectorSlots = kDetectedCount + kOwnDetectorsMax;
 
 /// The inputs of one decision, by reference. What is absent is unknown, and unknown reads as the most restrictive
 /// answer. Threads: a plain value; the strings it points to must outlive the decision.
@@ -39,7 +64,7 @@ struct Facts {
   std::string_view folded_text;
   bool text_understood = true;  ///< False when a detector failed, gave up, or met bytes that are not UTF-8.
   bool has_tensors = true;      ///< Inputs that cannot be redacted.
-  std::array<std::uint16_t, kDetectedCount> detected{};
+  std::array<std::uint16_t, kDetectorSlots> detected{};  ///< By slot: Detected, then the policy's own.
   std::optional<double> payload_kib;
   DeviceState device;
   Consent consent = Consent::kAbsent;
@@ -104,6 +129,7 @@ class Policy {
   Preference prefer(const Facts& facts, DataClass data_class) const;
 
   std::span<const ClassRule> classes() const;
+  std::span<const OwnDetector> own_detectors() const;
   std::string_view rule_id(RuleIndex rule) const;  ///< Empty for kNoRule.
   const std::string& name() const;
   const std::string& sha256() const;  ///< Of the file's bytes, lower-case hex.

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 
+#include "policies/compiled.h"
 #include "policies/conditions.h"
 #include "runtime/base/json_reader.h"
 
@@ -22,16 +23,14 @@ struct AttributeRow {
   bool whole = false;                            ///< A number without fractions.
 };
 
-constexpr std::array<AttributeRow, 16> kAttributes = {{
+constexpr std::array<AttributeRow, 14> kAttributes = {{
     {"label", Attribute::kLabel, Kind::kClass},
     {"model", Attribute::kModel, Kind::kName},
     {"class", Attribute::kClass, Kind::kClass},
     {"payload", Attribute::kPayload, Kind::kPayload, 0, {"tensor", "text"}},
     {"payload_kib", Attribute::kPayloadKib, Kind::kNumber, 1e9},
     {"text.contains", Attribute::kTextContains, Kind::kSubstring},
-    {"detected.EMAIL", Attribute::kDetectedEmail, Kind::kNumber, 65535, {}, true},
-    {"detected.PHONE", Attribute::kDetectedPhone, Kind::kNumber, 65535, {}, true},
-    {"detected.CREDIT_CARD", Attribute::kDetectedCreditCard, Kind::kNumber, 65535, {}, true},
+    {"detected.", Attribute::kDetected, Kind::kNumber, 65535, {}, true},  // and the type behind the dot
     {"device.network", Attribute::kNetwork, Kind::kChoice, 0, {"unknown", "offline", "metered", "unmetered"}},
     {"device.battery_percent", Attribute::kBatteryPercent, Kind::kNumber, 100},
     {"device.charging", Attribute::kCharging, Kind::kFlag},
@@ -48,7 +47,7 @@ constexpr std::array<std::string_view, 7> kOperators = {"eq", "ne", "in", "gt", 
 /// there and nowhere else: once, and never again for each attempt.
 bool may_ask(const AttributeRow& row, bool class_known) {
   if (row.attribute == Attribute::kTextContains) return !class_known;
-  const bool content = row.attribute <= Attribute::kDetectedCreditCard && row.attribute != Attribute::kClass;
+  const bool content = row.attribute <= Attribute::kDetected && row.attribute != Attribute::kClass;
   return class_known || content;
 }
 
@@ -61,9 +60,11 @@ std::string list_of(const std::vector<std::string>& words) {
 /// Reads one `attribute: test` pair.
 class ConditionReader {
  public:
-  ConditionReader(JsonReader& when, const AttributeRow& row, std::span<const ClassRule> classes)
-      : when_(when), row_(row) {
+  ConditionReader(JsonReader& when, std::string name, const AttributeRow& row, std::uint8_t slot,
+                  std::span<const ClassRule> classes)
+      : when_(when), name_(std::move(name)), row_(row) {
     condition_.attribute = row.attribute;
+    condition_.slot = slot;
     if (row.kind == Kind::kClass) {
       for (const ClassRule& rule : classes) words_.push_back(rule.name);
     } else {
@@ -75,9 +76,9 @@ class ConditionReader {
 
   std::optional<Condition> read(const json& test) {
     if (!test.is_object()) {
-      apply(test.is_array() ? "in" : "eq", test, when_.pointer_to(row_.name));
+      apply(test.is_array() ? "in" : "eq", test, when_.pointer_to(name_));
     } else if (test.empty()) {
-      problem(when_.pointer_to(row_.name), "expected a value, an array of values or an object of operators, got {}");
+      problem(when_.pointer_to(name_), "expected a value, an array of values or an object of operators, got {}");
     } else {
       read_operators(test);
     }
@@ -94,7 +95,7 @@ class ConditionReader {
 
   void read_operators(const json& test) {
     for (const auto& [name, operand] : test.items()) {
-      const std::string pointer = when_.pointer_to(row_.name) + "/" + name;
+      const std::string pointer = when_.pointer_to(name_) + "/" + name;
       if (std::find(kOperators.begin(), kOperators.end(), name) == kOperators.end()) {
         problem(pointer, "unknown operator, expected one of eq, ne, in, gt, ge, lt, le");
       } else {
@@ -106,11 +107,11 @@ class ConditionReader {
   void apply(const std::string& op, const json& operand, const std::string& pointer) {
     const bool comparing = op == "gt" || op == "ge" || op == "lt" || op == "le";
     if (comparing && row_.kind != Kind::kNumber && row_.kind != Kind::kClass) {
-      return problem(pointer, "\"" + op + "\" compares numbers and classes, and " + std::string(row_.name) + " is " +
+      return problem(pointer, "\"" + op + "\" compares numbers and classes, and " + name_ + " is " +
                                   (row_.kind == Kind::kFlag ? "true or false" : "a word"));
     }
     const bool only_has = row_.kind == Kind::kPayload || row_.kind == Kind::kSubstring;
-    if (only_has && op == "ne") return problem(pointer, std::string(row_.name) + " takes \"eq\" and \"in\" only");
+    if (only_has && op == "ne") return problem(pointer, name_ + " takes \"eq\" and \"in\" only");
     if (op != "in") return apply_values(op, {&operand}, pointer);
     if (!operand.is_array()) return problem(pointer, "expected an array of values, got " + describe(operand));
     if (operand.empty()) return problem(pointer, "expected at least one value: an empty array never matches");
@@ -268,39 +269,74 @@ class ConditionReader {
       const std::uint64_t all = count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
       possible = (condition_.choices & all) != 0;
     }
-    if (!possible) problem(when_.pointer_to(row_.name), "can never hold: its parts exclude each other");
+    if (!possible) problem(when_.pointer_to(name_), "can never hold: its parts exclude each other");
   }
 
   JsonReader& when_;
+  const std::string name_;
   const AttributeRow& row_;
   std::vector<std::string> words_;
   Condition condition_;
   bool good_ = true;
 };
 
+/// Every attribute by its full name: the table's, and one for each type that is detected.
+struct Names {
+  std::vector<std::string> all;
+  std::vector<std::pair<const AttributeRow*, std::uint8_t>> rows;  ///< Of the same index in `all`, and its slot.
+  std::vector<std::string> allowed;                                ///< Those that may be asked for here.
+  std::string list;                                                ///< The same for people, types left out.
+};
+
+Names names_of(const Compiled& compiled, bool class_known) {
+  Names names;
+  const auto add = [&](std::string name, const AttributeRow& row, std::size_t slot) {
+    if (may_ask(row, class_known)) names.allowed.push_back(name);
+    names.all.push_back(std::move(name));
+    names.rows.emplace_back(&row, static_cast<std::uint8_t>(slot));
+  };
+  for (const AttributeRow& row : kAttributes) {
+    const bool typed = row.attribute == Attribute::kDetected;
+    if (may_ask(row, class_known)) {
+      names.list += (names.list.empty() ? "" : ", ") + std::string(row.name) + (typed ? "<TYPE>" : "");
+    }
+    if (!typed) {
+      add(std::string(row.name), row, 0);
+      continue;
+    }
+    for (std::size_t slot = 0; slot < kDetectedCount; ++slot) {
+      add(std::string(row.name) + std::string(name_of(static_cast<Detected>(slot))), row, slot);
+    }
+    for (std::size_t i = 0; i < compiled.own_detectors.size(); ++i) {
+      add(std::string(row.name) + compiled.own_detectors[i].type, row, kDetectedCount + i);
+    }
+  }
+  return names;
+}
+
 }  // namespace
 
-Conditions read_conditions(JsonReader& rule, std::span<const ClassRule> classes, bool class_known) {
+Conditions read_conditions(JsonReader& rule, const Compiled& compiled, bool class_known) {
   Conditions conditions;
-  std::vector<std::string> names;
-  for (const AttributeRow& row : kAttributes) {
-    if (may_ask(row, class_known)) names.emplace_back(row.name);
-  }
+  const Names known = names_of(compiled, class_known);
   rule.object("when", [&](JsonReader& when) {
     const json* tests = rule.raw("when");
     for (const auto& [name, test] : tests->items()) {
       when.raw(name);  // Marks it as read: this loop names unknown attributes itself.
-      const auto row = std::find_if(kAttributes.begin(), kAttributes.end(),
-                                    [&, &key = name](const AttributeRow& candidate) { return candidate.name == key; });
-      if (row == kAttributes.end()) {
-        std::string hint = suggestion(name, names);
-        if (hint.empty()) hint = "; attributes: " + list_of(names);
-        when.problem(name, "unknown attribute" + hint);
-      } else if (!may_ask(*row, class_known)) {
-        when.problem(name, class_known ? "only classify rules read the text: give what they find a class, and ask for "
-                                         "\"class\" here"
-                                       : "classify rules see only what is sent; attributes: " + list_of(names));
-      } else if (auto condition = ConditionReader(when, *row, classes).read(test)) {
+      const std::string wanted = name;
+      const auto found = std::find(known.all.begin(), known.all.end(), wanted);
+      if (found == known.all.end()) {
+        std::string hint = suggestion(wanted, known.allowed);
+        if (hint.empty()) hint = "; attributes: " + known.list;
+        when.problem(wanted, "unknown attribute" + hint);
+        continue;
+      }
+      const auto& [row, slot] = known.rows[static_cast<std::size_t>(found - known.all.begin())];
+      if (!may_ask(*row, class_known)) {
+        when.problem(wanted, class_known ? "only classify rules read the text: give what they find a class, and ask "
+                                           "for \"class\" here"
+                                         : "classify rules see only what is sent; attributes: " + known.list);
+      } else if (auto condition = ConditionReader(when, wanted, *row, slot, compiled.classes).read(test)) {
         conditions.add(std::move(*condition));
       }
     }

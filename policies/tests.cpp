@@ -79,6 +79,12 @@ class TestReader {
     if (reader.has(key)) out = flag;
   }
 
+  static void read_count(JsonReader& request, const std::string& type, std::uint16_t& out) {
+    std::uint64_t count = out;
+    request.read("detected." + type, count, 0, 65535);
+    out = static_cast<std::uint16_t>(count);
+  }
+
   void read_request(JsonReader& request) {
     Facts& facts = test_.facts;
     test_.data_class = read_class(request);
@@ -92,9 +98,10 @@ class TestReader {
     if (payload == 1 && test_.text.empty()) request.problem("payload", "a request of text needs \"text\"");
     read_number(request, "payload_kib", 1e9, facts.payload_kib);
     for (std::size_t i = 0; i < kDetectedCount; ++i) {
-      std::uint64_t count = 0;
-      request.read("detected." + std::string(name_of(static_cast<Detected>(i))), count, 0, 65535);
-      facts.detected[i] = static_cast<std::uint16_t>(count);
+      read_count(request, std::string(name_of(static_cast<Detected>(i))), facts.detected[i]);
+    }
+    for (std::size_t i = 0; i < compiled_.own_detectors.size(); ++i) {
+      read_count(request, compiled_.own_detectors[i].type, facts.detected[kDetectedCount + i]);
     }
     std::size_t network = 0;
     request.read_choice("device.network", network, {"unknown", "offline", "metered", "unmetered"});

@@ -13,7 +13,7 @@ namespace hearth::privacy {
 
 /// What was found. Counts end at 65535. When `understood` is false the counts say nothing.
 struct Detections {
-  std::array<std::uint16_t, policies::kDetectedCount> counts{};
+  std::array<std::uint16_t, policies::kDetectorSlots> counts{};
   bool understood = true;  ///< False: not UTF-8, longer than kTextBytesMax, or the search failed.
 };
 

@@ -114,6 +114,13 @@ std::set<std::string> keys_of(const json& object) {
   return keys;
 }
 
+/// Attributes are properties, and one pattern for the types that are detected.
+std::set<std::string> attributes_of(const json& when) {
+  auto keys = keys_of(when);
+  if (when.contains("patternProperties")) keys.insert("detected.<TYPE>");
+  return keys;
+}
+
 const json kUnknown = {{"qqqqqqqqqqqqqqqqqqqq", 0}};
 
 std::set<std::string> policy_keys(const json& file) {
@@ -126,7 +133,7 @@ TEST_CASE("the policy schema names exactly the keys that the loader accepts") {
   const json all = schema("policy");
   const json& top = all.at("properties");
   CHECK(policy_keys(kUnknown) == keys_of(all));
-  for (const char* list : {"classes", "classify", "forbid", "prefer", "tests"}) {
+  for (const char* list : {"classes", "detectors", "classify", "forbid", "prefer", "tests"}) {
     INFO(list);
     CHECK(policy_keys({{list, json::array({kUnknown})}}) == keys_of(top.at(list).at("items")));
   }
@@ -153,9 +160,9 @@ TEST_CASE("the policy schema names exactly the attributes that conditions accept
     message.replace(found, marker.size(), "unknown key; valid keys: ");
     return accepted_keys(message.substr(found));
   };
-  CHECK(attributes("classify") == keys_of(all.at("definitions").at("when_content")));
-  CHECK(attributes("forbid") == keys_of(all.at("definitions").at("when")));
-  CHECK(attributes("prefer") == keys_of(all.at("definitions").at("when")));
+  CHECK(attributes("classify") == attributes_of(all.at("definitions").at("when_content")));
+  CHECK(attributes("forbid") == attributes_of(all.at("definitions").at("when")));
+  CHECK(attributes("prefer") == attributes_of(all.at("definitions").at("when")));
 }
 
 TEST_CASE("the runtime schema names exactly the keys that the loader accepts") {

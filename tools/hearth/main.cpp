@@ -1,103 +1,69 @@
-// The hearth command: flags in, an exit code out.
+// The hearth command: finds the command that was asked for and hands it the rest of the line.
+#include <array>
+#include <cstring>
 #include <exception>
 #include <iostream>
 #include <string>
+#include <string_view>
+#include <vector>
 
-#include <CLI/CLI.hpp>
+#include <unistd.h>
 
-#include "tools/hearth/prepare.h"
-#include "tools/hearth/run.h"
+#include "runtime/base/json_reader.h"
+#include "tools/hearth/exit_codes.h"
+#include "tools/hearth/places.h"
 
 namespace {
 
 using namespace hearth::tool;
 
-constexpr const char* kExitCodes = "Exit codes: 0 ok, 1 the answer is no, 2 bad input, 3 failed while running.";
-
-/// CLI11's own check takes "-1" for a large number, or answers with the largest double in full.
-CLI::Validator whole_number() {
-  return CLI::Validator(
-      [](const std::string& text) {
-        const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-        return digits && text.size() <= 19 ? std::string() : "expected a whole number, got \"" + text + "\"";
-      },
-      "");
+/// Models need LibTorch, which takes a third of a second to load: they live in a program of their own.
+int models_main(int, char** argv) {
+  const std::string program = program_folder() + "/hearth-models";
+  ::execv(program.c_str(), argv);
+  std::cerr << "hearth: cannot start " << program << ": " << std::strerror(errno) << '\n';
+  return kExitFailed;
 }
 
-void describe_prepare(CLI::App& prepare, PrepareOptions& options) {
-  prepare.footer(std::string("Example: hearth prepare\n"
-                             "         hearth prepare --out /tmp/models --epochs 2 --json\n") +
-                 kExitCodes);
-  prepare.add_option("--out", options.out, "Folder for the models, pair.json and prepare.json")->capture_default_str();
-  prepare.add_option("--data", options.data, "Folder with the four gzip IDX files")->capture_default_str();
-  prepare.add_option("--epochs", options.epochs, "Passes over the training images, 1 to 100")
-      ->check(whole_number())
-      ->capture_default_str();
-  prepare.add_option("--train-images", options.train_images, "Only the first so many, 1 to 55000; 0: all")
-      ->check(whole_number())
-      ->capture_default_str();
-  prepare.add_option("--seed", options.seed, "Seed of weights and order")->check(whole_number())->capture_default_str();
-  prepare.add_option("--threads", options.threads, "Threads of the training, 1 to 64")
-      ->check(whole_number())
-      ->capture_default_str();
-  prepare.add_flag("--force", options.force, "Train even when the folder holds what these settings make");
-  prepare.add_flag("--quiet", options.quiet, "Print nothing on standard output");
-  prepare.add_flag("--json", options.json, "Print prepare.json, and nothing else, on standard output");
+struct Command {
+  std::string_view name;
+  std::string_view what;
+  int (*main)(int argc, char** argv);  ///< With argv[0] the command's own name, except models_main.
+};
+
+constexpr std::array kCommands = {
+    Command{"prepare", "Train the model pair, quantize its edge half, save both", models_main},
+    Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
+};
+
+void print_help(std::ostream& out) {
+  out << "hearth: a quantized local model answers, the cloud only by permission.\n"
+         "Usage: hearth COMMAND [OPTIONS]\n\n";
+  for (const Command& command : kCommands) {
+    out << "  " << command.name << std::string(12 - command.name.size(), ' ') << command.what << '\n';
+  }
+  out << "\n`hearth COMMAND --help` shows a command's options and an example. `hearth --version` prints the version.\n"
+         "Example: hearth run\n"
+         "Exit codes: 0 ok, 1 the answer is no, 2 bad input, 3 failed while running.\n";
 }
 
-void describe_run(CLI::App& run, RunOptions& options) {
-  run.footer(
-      std::string("Example: hearth run\n"
-                  "         hearth run --kill-cloud-at 0.5 --plant-leak --out out/killed\n"
-                  "Exit code 1: something that must stay left, a request failed, or a planted leak went unseen.\n") +
-      kExitCodes);
-  run.add_option("--out", options.out, "Folder for the results")->capture_default_str();
-  run.add_option("--models", options.models, "Folder with pair.json; made by prepare when missing")
-      ->capture_default_str();
-  run.add_option("--workload", options.workload, "Workload file [configs/workloads/demo.json]");
-  run.add_option("--policy", options.policy, "Policy file [configs/policies/demo.json, threshold by prepare]");
-  run.add_option("--stub-config", options.stub_config, "The cloud's network [configs/stub/default.json]");
-  run.add_option("--requests", options.requests, "Photos, 1 to 10000; instead of the workload's images")
-      ->check(whole_number());
-  run.add_option("--rate", options.rate_per_s, "Arrivals per second, 1 to 5000; instead of the workload's");
-  run.add_option("--deadline-ms", options.deadline_ms, "Deadline of each photo; instead of the workload's");
-  run.add_option("--seed", options.seed, "Seed of the workload; instead of the workload's")->check(whole_number());
-  run.add_option("--kill-cloud-at", options.kill_cloud_at, "Kill the server at this share of hearth's turn, 0 to 1");
-  run.add_flag("--plant-leak", options.plant_leak, "Send what must stay past the guard: the server has to notice");
-  run.add_flag("--json", options.json, "Print summary.json, and nothing else, on standard output");
+int unknown(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) names.emplace_back(command.name);
+  std::cerr << "hearth: " << (name.empty() ? "no command" : "\"" + name + "\" is no command")
+            << hearth::suggestion(name, names) << "; `hearth --help` lists the commands\n";
+  return kExitBadInput;
 }
 
 int dispatch(int argc, char** argv) {
-  CLI::App app{"hearth: a quantized local model answers, the cloud only by permission."};
-  app.set_version_flag("--version", "hearth " HEARTH_VERSION);
-  app.require_subcommand(1);
-  app.get_formatter()->column_width(32);
-  app.footer(std::string("Example: hearth run\n") + kExitCodes);
-
-  PrepareOptions prepare_options;
-  CLI::App* prepare_command = app.add_subcommand("prepare", "Train the model pair, quantize its edge half, save both");
-  describe_prepare(*prepare_command, prepare_options);
-  RunOptions run_options;
-  CLI::App* run_command =
-      app.add_subcommand("run", "Stream photos through edge-only, cloud-only and hearth, and compare");
-  describe_run(*run_command, run_options);
-
-  const std::string command = argc > 1 ? argv[1] : "";
-  if (command != "prepare" && command != "run" && !command.starts_with("-")) {
-    std::cerr << "hearth: " << (command.empty() ? "no command" : "\"" + command + "\" is no command")
-              << ", expected prepare or run (hearth --help)\n";
-    return kExitBadInput;
+  const std::string name = argc > 1 ? argv[1] : "";
+  if (name == "--help" || name == "-h") return print_help(std::cout), kExitOk;
+  if (name == "--version") return std::cout << "hearth " HEARTH_VERSION "\n", kExitOk;
+  for (const Command& command : kCommands) {
+    if (command.name != name) continue;
+    return command.main == models_main ? models_main(argc, argv) : command.main(argc - 1, argv + 1);
   }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& help) { return app.exit(help); } catch (const CLI::CallForVersion& version) {
-    return app.exit(version);
-  } catch (const CLI::ParseError& error) {
-    std::cerr << "hearth: " << error.what() << " (hearth --help lists what there is)\n";
-    return kExitBadInput;
-  }
-  if (prepare_command->parsed()) return prepare(prepare_options);
-  return run(run_options);
+  return unknown(name);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "runtime/edge/quantize.h"
 #include "runtime/edge/torch_engine.h"
 #include "tools/hearth/evaluate.h"
+#include "tools/hearth/exit_codes.h"
 #include "tools/hearth/model_folder.h"
 #include "tools/hearth/run.h"
 #include "tools/hearth/train.h"

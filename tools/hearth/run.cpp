@@ -11,6 +11,7 @@
 
 #include <hearth/runtime.h>
 
+#include "tools/hearth/exit_codes.h"
 #include "tools/hearth/inputs.h"
 #include "tools/hearth/leak_plant.h"
 #include "tools/hearth/phase.h"

@@ -23,12 +23,6 @@ struct RunOptions {
   bool json = false;  ///< The summary on standard output, and nothing else there.
 };
 
-/// Exit codes of the command.
-inline constexpr int kExitOk = 0;
-inline constexpr int kExitNo = 1;  ///< The answer is no: something sensitive left, or a request failed.
-inline constexpr int kExitBadInput = 2;
-inline constexpr int kExitFailed = 3;
-
 /// Runs the job. Problems are printed to standard error, a line each.
 int run(const RunOptions& options);
 

@@ -13,6 +13,7 @@
 
 #include <httplib.h>
 #include <nlohmann/json.hpp>
+#include "tools/hearth/exit_codes.h"
 
 extern char** environ;
 
@@ -24,7 +25,7 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t kLineBytesMax = 4096;
 constexpr std::size_t kLogBytesShown = 4096;
-constexpr int kExitBadInput = 2;
+
 constexpr const char* kListening = "listening ";
 
 Error unavailable(std::string message) { return {ErrorCode::kUnavailable, std::move(message)}; }

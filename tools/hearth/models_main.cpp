@@ -1,0 +1,86 @@
+// `hearth prepare` and `hearth run`, the commands that need LibTorch: flags in, an exit code out.
+#include <exception>
+#include <iostream>
+#include <string>
+
+#include "tools/hearth/command.h"
+#include "tools/hearth/prepare.h"
+#include "tools/hearth/run.h"
+
+namespace {
+
+using namespace hearth::tool;
+
+void describe_prepare(CLI::App& prepare, PrepareOptions& options) {
+  prepare.footer(std::string("Example: hearth prepare\n"
+                             "         hearth prepare --out /tmp/models --epochs 2 --json\n") +
+                 kExitCodes);
+  prepare.add_option("--out", options.out, "Folder for the models, pair.json and prepare.json")->capture_default_str();
+  prepare.add_option("--data", options.data, "Folder with the four gzip IDX files")->capture_default_str();
+  prepare.add_option("--epochs", options.epochs, "Passes over the training images, 1 to 100")
+      ->check(whole_number())
+      ->capture_default_str();
+  prepare.add_option("--train-images", options.train_images, "Only the first so many, 1 to 55000; 0: all")
+      ->check(whole_number())
+      ->capture_default_str();
+  prepare.add_option("--seed", options.seed, "Seed of weights and order")->check(whole_number())->capture_default_str();
+  prepare.add_option("--threads", options.threads, "Threads of the training, 1 to 64")
+      ->check(whole_number())
+      ->capture_default_str();
+  prepare.add_flag("--force", options.force, "Train even when the folder holds what these settings make");
+  prepare.add_flag("--quiet", options.quiet, "Print nothing on standard output");
+  prepare.add_flag("--json", options.json, "Print prepare.json, and nothing else, on standard output");
+}
+
+void describe_run(CLI::App& run, RunOptions& options) {
+  run.footer(
+      std::string("Example: hearth run\n"
+                  "         hearth run --kill-cloud-at 0.5 --plant-leak --out out/killed\n"
+                  "Exit code 1: something that must stay left, a request failed, or a planted leak went unseen.\n") +
+      kExitCodes);
+  run.add_option("--out", options.out, "Folder for the results")->capture_default_str();
+  run.add_option("--models", options.models, "Folder with pair.json; made by prepare when missing")
+      ->capture_default_str();
+  run.add_option("--workload", options.workload, "Workload file [configs/workloads/demo.json]");
+  run.add_option("--policy", options.policy, "Policy file [configs/policies/demo.json, threshold by prepare]");
+  run.add_option("--stub-config", options.stub_config, "The cloud's network [configs/stub/default.json]");
+  run.add_option("--requests", options.requests, "Photos, 1 to 10000; instead of the workload's images")
+      ->check(whole_number());
+  run.add_option("--rate", options.rate_per_s, "Arrivals per second, 1 to 5000; instead of the workload's");
+  run.add_option("--deadline-ms", options.deadline_ms, "Deadline of each photo; instead of the workload's");
+  run.add_option("--seed", options.seed, "Seed of the workload; instead of the workload's")->check(whole_number());
+  run.add_option("--kill-cloud-at", options.kill_cloud_at, "Kill the server at this share of hearth's turn, 0 to 1");
+  run.add_flag("--plant-leak", options.plant_leak, "Send what must stay past the guard: the server has to notice");
+  run.add_flag("--json", options.json, "Print summary.json, and nothing else, on standard output");
+}
+
+int dispatch(int argc, char** argv) {
+  CLI::App app{"hearth: a quantized local model answers, the cloud only by permission."};
+  app.set_version_flag("--version", "hearth " HEARTH_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(32);
+  app.footer(std::string("Example: hearth run\n") + kExitCodes);
+
+  PrepareOptions prepare_options;
+  CLI::App* prepare_command = app.add_subcommand("prepare", "Train the model pair, quantize its edge half, save both");
+  describe_prepare(*prepare_command, prepare_options);
+  RunOptions run_options;
+  CLI::App* run_command =
+      app.add_subcommand("run", "Stream photos through edge-only, cloud-only and hearth, and compare");
+  describe_run(*run_command, run_options);
+
+  if (const auto code = parse_flags(app, argc, argv)) return *code;
+  if (prepare_command->parsed()) return prepare(prepare_options);
+  return run(run_options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return dispatch(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "hearth: " << error.what() << '\n';
+    return kExitFailed;
+  }
+}
