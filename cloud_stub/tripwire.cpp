@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 
 namespace hearth::stub {

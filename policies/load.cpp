@@ -5,6 +5,7 @@
 
 #include "policies/compiled.h"
 #include "policies/tests.h"
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 
 namespace hearth::policies {

@@ -116,7 +116,4 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 /// A whole file as bytes. kNotFound when missing, kInvalidArgument for a folder, kResourceExhausted over `size_max`.
 Result<std::string> read_whole_file(const std::string& file, std::uint64_t size_max);
 
-/// SHA-256 (FIPS 180-4) of `bytes`, lower-case hex. Empty, which equals no digest, when the library fails.
-std::string sha256_hex(std::string_view bytes);
-
 }  // namespace hearth

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/edge/torch_file.h"
 #include "runtime/edge/worker_pool.h"

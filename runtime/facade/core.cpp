@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/base/portable_math.h"
 #include "runtime/cloud/oip_codec.h"

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "cloud_stub/tripwire.h"
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 
 namespace {

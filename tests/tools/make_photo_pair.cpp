@@ -7,6 +7,7 @@
 #include <torch/script.h>
 #include <nlohmann/json.hpp>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 #include "tools/hearth/fashion_mnist.h"
 

@@ -2,6 +2,7 @@
 
 #include <hearth/random.h>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 
 namespace hearth::tool {

@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 #include "tools/hearth/workload.h"
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <span>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 #include "tools/hearth/fashion_mnist.h"
 #include "tools/hearth/places.h"

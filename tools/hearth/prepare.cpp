@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/edge/quantize.h"
 #include "runtime/edge/torch_engine.h"

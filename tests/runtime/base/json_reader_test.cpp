@@ -1,5 +1,7 @@
 #include "runtime/base/json_reader.h"
 
+#include "runtime/base/digest.h"
+
 #include <catch2/catch.hpp>
 
 #include <filesystem>

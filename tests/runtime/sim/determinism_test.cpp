@@ -1,6 +1,7 @@
 // Goal: one seed, one world. Method: a seeded workload over a faulty link, twice; the bytes of the traces are compared.
 #include <catch2/catch.hpp>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/telemetry/trace.h"
 #include "tests/support/sim_world.h"
