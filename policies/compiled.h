@@ -62,9 +62,11 @@ struct Compiled {
   std::vector<ClassRule> classes;
   std::vector<OwnDetector> own_detectors;
   DataClass default_class = 0;
+  /// Those of min_class come first, named "min_class:<model>".
   std::vector<ClassifyRule> classify;
   std::vector<ForbidRule> forbid;
   std::optional<double> cloud_mib_per_day;
+  std::optional<double> cloud_usd_per_day;
   std::vector<PreferRule> prefer;
   std::vector<TestCase> tests;
   std::vector<NameUse> names;
@@ -81,8 +83,9 @@ inline constexpr RuleIndex kUnknownLabel = 0;
 inline constexpr RuleIndex kTextNotUnderstood = 1;
 inline constexpr RuleIndex kSessionTaint = 2;
 inline constexpr RuleIndex kCloudBudget = 3;
-inline constexpr std::array<std::string_view, 4> kStandingRules = {"unknown-label", "text-not-understood",
-                                                                   "session-taint", "budget:cloud_mib_per_day"};
+inline constexpr RuleIndex kMoneyBudget = 4;
+inline constexpr std::array<std::string_view, 5> kStandingRules = {
+    "unknown-label", "text-not-understood", "session-taint", "budget:cloud_mib_per_day", "budget:cloud_usd_per_day"};
 inline RuleIndex rule_of_class(DataClass data_class) {
   return static_cast<RuleIndex>(kStandingRules.size() + data_class);
 }

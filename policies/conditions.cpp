@@ -112,6 +112,8 @@ Truth evaluate(const Condition& condition, const View& view) {
       return evaluate_choice(condition, consent_of(facts));
     case Attribute::kCloudMibToday:
       return evaluate_number(condition, facts.cloud_mib_today);
+    case Attribute::kCloudUsdToday:
+      return evaluate_number(condition, facts.cloud_usd_today);
     case Attribute::kUtcHour:
       return evaluate_number(condition,
                              facts.utc_hour ? std::optional<double>(*facts.utc_hour) : std::optional<double>());

@@ -32,6 +32,7 @@ enum class Attribute : std::uint8_t {
   kSessionTainted,
   kConsent,
   kCloudMibToday,
+  kCloudUsdToday,
   kUtcHour,
 };
 

@@ -43,6 +43,7 @@ class Loader {
     for (const ClassRule& rule : out_->classes) out_->rule_ids.push_back("class:" + rule.name);
     read_default_class(file);
     file.objects("detectors", [&](JsonReader& detector, std::size_t index) { read_detector(detector, index); });
+    file.object("min_class", [&](JsonReader& models) { read_min_classes(models); });
     file.objects("classify", [&](JsonReader& rule, std::size_t) { read_classify(rule); });
     file.objects("forbid", [&](JsonReader& rule, std::size_t) { read_forbid(rule); });
     file.object("budgets", [&](JsonReader& budgets) { read_budgets(budgets); });
@@ -82,6 +83,9 @@ class Loader {
       std::uint64_t taint = 0;
       reader.read("taints_session_for_s", taint, 1, 366ull * 86400);
       if (taint > 0) rule.taints_session_for = std::chrono::seconds(taint);
+      std::size_t record = 0;
+      reader.read_choice("egress_record", record, {"synced", "written"});
+      rule.synced_record = record == 0;
       if (index > 0 && !out_->classes.empty()) check_order(reader, out_->classes.back(), rule);
       if (index == kClassesMax) file.problem("classes", "expected at most 64 classes");
       if (index < kClassesMax) out_->classes.push_back(std::move(rule));
@@ -122,8 +126,7 @@ class Loader {
     check("endpoints", rule.endpoints, true);
   }
 
-  /// Raising a class must never permit more: that is what "can only be raised" is worth. Where redacted data may go and
-  /// where plain data may go are not compared.
+  /// Raising a class must never permit more: that is what "can only be raised" is worth.
   void check_order(JsonReader& reader, const ClassRule& before, const ClassRule& rule) {
     const auto within = [](const std::vector<std::string>& inner, const std::vector<std::string>& outer) {
       if (outer.empty()) return true;
@@ -132,9 +135,9 @@ class Loader {
       });
     };
     if (!reader.has("egress")) return;
-    const bool same = rule.egress == before.egress && rule.egress != Egress::kNever;
-    const bool wider = rule.egress > before.egress ||
-                       (same && !(within(rule.regions, before.regions) && within(rule.endpoints, before.endpoints)));
+    const bool farther = rule.egress != Egress::kNever &&
+                         !(within(rule.regions, before.regions) && within(rule.endpoints, before.endpoints));
+    const bool wider = rule.egress > before.egress || (before.egress != Egress::kNever && farther);
     if (wider) {
       reader.problem("egress", "class \"" + rule.name + "\" may do more than \"" + before.name +
                                    "\" before it; classes stand from least to most restrictive");
@@ -194,6 +197,30 @@ class Loader {
       reader.problem("type", "expected 1 to 64 upper-case letters, digits or '_'; got " + describe(type));
     } else if (twice) {
       reader.problem("type", "type \"" + type + "\" is there already");
+    }
+  }
+
+  /// What a model takes in tensors cannot be scanned: it counts as this class at least.
+  void read_min_classes(JsonReader& models) {
+    for (const auto& [key, value] : models.value().items()) {
+      const std::string model = key;
+      const auto data_class = read_class(models, model);
+      if (!value.is_string() || !data_class) continue;
+      if (!is_name(model)) models.problem(model, "expected a model's name, " + std::string(kNamePattern));
+      Condition is_model;
+      is_model.attribute = Attribute::kModel;
+      is_model.names = {model};
+      Condition has_tensors;
+      has_tensors.attribute = Attribute::kPayload;
+      has_tensors.choices = 1;
+      ClassifyRule rule;
+      rule.when.add(std::move(is_model));
+      rule.when.add(std::move(has_tensors));
+      rule.data_class = *data_class;
+      out_->rule_ids.push_back("min_class:" + model);
+      rule.id = static_cast<RuleIndex>(out_->rule_ids.size() - 1);
+      note(NameUse::Kind::kModel, model, models.pointer_to(model));
+      out_->classify.push_back(std::move(rule));
     }
   }
 
@@ -297,9 +324,13 @@ class Loader {
   }
 
   void read_budgets(JsonReader& budgets) {
-    double limit = 0;
-    budgets.read("cloud_mib_per_day", limit, 0, 1e9);
-    if (budgets.has("cloud_mib_per_day")) out_->cloud_mib_per_day = limit;
+    const auto read = [&](const char* key, std::optional<double>& out) {
+      double limit = 0;
+      budgets.read(key, limit, 0, 1e9);
+      if (budgets.has(key)) out = limit;
+    };
+    read("cloud_mib_per_day", out_->cloud_mib_per_day);
+    read("cloud_usd_per_day", out_->cloud_usd_per_day);
   }
 
   void read_prefer(JsonReader& reader) {

@@ -28,8 +28,12 @@ bool listed(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-Mask kept_by_class(const ClassRule& rule, Mask mask, std::span<const EndpointFacts> endpoints) {
-  if (rule.egress != Egress::kAllow) return mask.without_cloud();
+/// Only text can be redacted, and only text that was understood.
+bool can_redact(const Facts& facts) { return !facts.has_tensors && facts.text_understood; }
+
+Mask kept_by_class(const ClassRule& rule, const Facts& facts, Mask mask, std::span<const EndpointFacts> endpoints) {
+  if (rule.egress == Egress::kNever || (rule.egress == Egress::kRedacted && !can_redact(facts)))
+    return mask.without_cloud();
   if (rule.regions.empty() && rule.endpoints.empty()) return mask;
   for (std::size_t i = 0; i < endpoints.size() && i + 1 < kMaxSites; ++i) {
     const auto& where = endpoints[i].region;  // Unknown is in no region.
@@ -52,10 +56,7 @@ Mask kept_by_sites(const Sites& sites, Mask mask, std::span<const EndpointFacts>
   return mask;
 }
 
-bool budget_spent(const Compiled& compiled, const Facts& facts) {
-  if (!compiled.cloud_mib_per_day) return false;
-  return !facts.cloud_mib_today || !(*facts.cloud_mib_today < *compiled.cloud_mib_per_day);
-}
+bool spent(std::optional<double> limit, std::optional<double> today) { return limit && (!today || !(*today < *limit)); }
 
 }  // namespace
 
@@ -86,9 +87,10 @@ Permission Policy::permit(const Facts& facts, DataClass data_class, std::span<co
   data_class = std::min(data_class, compiled_->most_restrictive());
   Narrowing narrowing{{Mask::all(static_cast<unsigned>(endpoints.size())), kNoRule}};
   const Mask& mask = narrowing.permission.mask;
-  narrowing.keep(kept_by_class(compiled_->classes[data_class], mask, endpoints), rule_of_class(data_class));
+  narrowing.keep(kept_by_class(compiled_->classes[data_class], facts, mask, endpoints), rule_of_class(data_class));
   if (facts.session_tainted.value_or(true)) narrowing.keep(mask.without_cloud(), kSessionTaint);
-  if (budget_spent(*compiled_, facts)) narrowing.keep(mask.without_cloud(), kCloudBudget);
+  if (spent(compiled_->cloud_mib_per_day, facts.cloud_mib_today)) narrowing.keep(mask.without_cloud(), kCloudBudget);
+  if (spent(compiled_->cloud_usd_per_day, facts.cloud_usd_today)) narrowing.keep(mask.without_cloud(), kMoneyBudget);
   const View view{facts, data_class, compiled_->find_class(facts.label)};
   for (const ForbidRule& rule : compiled_->forbid) {
     const Mask kept = kept_by_sites(rule.sites, mask, endpoints);

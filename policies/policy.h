@@ -70,6 +70,7 @@ struct Facts {
   Consent consent = Consent::kAbsent;
   std::optional<bool> session_tainted;    ///< Unknown counts as tainted.
   std::optional<double> cloud_mib_today;  ///< Unknown counts as spent.
+  std::optional<double> cloud_usd_today;  ///< The same.
   std::optional<unsigned> utc_hour;
 };
 
@@ -96,8 +97,8 @@ struct Preference {
   RuleIndex rule = kNoRule;
 };
 
-/// What a class may do. kRedacted: only what was redacted may leave, and what cannot be redacted stays. Tensors cannot
-/// be, and until hearth redacts text, text cannot either.
+/// What a class may do. kRedacted: only what was redacted may leave, and what cannot be redacted stays: tensors, and
+/// text that was not understood.
 enum class Egress : std::uint8_t { kNever, kRedacted, kAllow };
 struct ClassRule {
   std::string name;
@@ -105,6 +106,7 @@ struct ClassRule {
   std::vector<std::string> regions;  ///< Empty: any region. Else the endpoint's must be one of these, letter by letter.
   std::vector<std::string> endpoints;  ///< Empty: any endpoint. Else its name must be one of these.
   std::optional<std::chrono::seconds> taints_session_for;
+  bool synced_record = true;  ///< The record of an egress is on the disk before the bytes leave, not only written.
 };
 
 struct Compiled;

@@ -23,7 +23,7 @@ struct AttributeRow {
   bool whole = false;                            ///< A number without fractions.
 };
 
-constexpr std::array<AttributeRow, 14> kAttributes = {{
+constexpr std::array<AttributeRow, 15> kAttributes = {{
     {"label", Attribute::kLabel, Kind::kClass},
     {"model", Attribute::kModel, Kind::kName},
     {"class", Attribute::kClass, Kind::kClass},
@@ -37,6 +37,7 @@ constexpr std::array<AttributeRow, 14> kAttributes = {{
     {"session.tainted", Attribute::kSessionTainted, Kind::kFlag},
     {"consent", Attribute::kConsent, Kind::kChoice, 0, {"absent", "given", "revoked"}},
     {"cloud_mib_today", Attribute::kCloudMibToday, Kind::kNumber, 1e9},
+    {"cloud_usd_today", Attribute::kCloudUsdToday, Kind::kNumber, 1e9},
     {"utc_hour", Attribute::kUtcHour, Kind::kNumber, 23, {}, true},
 }};
 

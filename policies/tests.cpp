@@ -113,6 +113,7 @@ class TestReader {
     request.read_choice("consent", consent, {"absent", "given", "revoked"});
     facts.consent = static_cast<Consent>(consent);
     read_number(request, "cloud_mib_today", 1e9, facts.cloud_mib_today);
+    read_number(request, "cloud_usd_today", 1e9, facts.cloud_usd_today);
     std::uint64_t hour = 24;
     request.read("utc_hour", hour, 0, 23);
     if (hour < 24) facts.utc_hour = static_cast<unsigned>(hour);

@@ -89,6 +89,7 @@ class JsonReader {
 
   void problem(std::string_view key, const std::string& message);  ///< Empty key: the object itself.
   const std::string& pointer() const { return pointer_; }
+  const nlohmann::json& value() const { return value_; }
   std::string pointer_to(std::string_view key) const;
   const JsonDocument& document() const { return document_; }
   Problems& problems() { return problems_; }

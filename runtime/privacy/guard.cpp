@@ -78,6 +78,8 @@ Status PrivacyGuard::permits(const privacy::Judgement& judgement, const Request&
   const auto deny = [](std::string why) { return Status(ErrorCode::kPermissionDenied, std::move(why)); };
   if (site == kEdgeSite || site > endpoints_.size()) return deny("no such endpoint");
   if (!judgement.mask.has(site)) return deny("not in the request's mask");
+  if (policy_->classes()[judgement.content.data_class].egress != policies::Egress::kAllow)
+    return deny("nothing is redacted yet");
   auto facts = facts_of(request, judgement.content.detections, moment);
   if (facts.cloud_mib_today) *facts.cloud_mib_today += static_cast<double>(body_bytes) / (1024.0 * 1024.0);
   const auto permission = policy_->permit(facts, judgement.content.data_class, endpoint_facts_);

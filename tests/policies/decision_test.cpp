@@ -15,7 +15,7 @@ const char* const kPolicy = R"({
     {"name": "public", "egress": "allow"},
     {"name": "regional", "egress": "allow", "regions": ["eu"]},
     {"name": "contract", "egress": "allow", "regions": ["eu"], "endpoints": ["main"]},
-    {"name": "personal", "egress": "redacted"},
+    {"name": "personal", "egress": "redacted", "regions": ["eu"], "endpoints": ["main"]},
     {"name": "secret", "egress": "never", "taints_session_for_s": 60}
   ],
   "default_class": "secret",
@@ -33,7 +33,8 @@ const char* const kPolicy = R"({
     {"id": "not-second", "when": {"model": "fragile"}, "sites": ["cloud:second"]},
     {"id": "hot-edge", "when": {"device.battery_percent": {"lt": 5}, "device.charging": false}, "sites": ["edge"]}
   ],
-  "budgets": {"cloud_mib_per_day": 50},
+  "min_class": {"xray": "contract"},
+  "budgets": {"cloud_mib_per_day": 50, "cloud_usd_per_day": 2},
   "prefer": [
     {"id": "by-battery", "when": {"device.battery_percent": {"lt": 20}}, "plan": "edge", "deadline_ms": 900},
     {"id": "unsure", "when": {"model": ["tagger", "fragile"]}, "plan": "cascade", "confidence_below": 0.75, "deadline_ms": 150},
@@ -60,6 +61,7 @@ Facts good_facts() {
   facts.consent = Consent::kGiven;
   facts.session_tainted = false;
   facts.cloud_mib_today = 0;
+  facts.cloud_usd_today = 1.5;
   facts.utc_hour = 12;
   return facts;
 }
@@ -85,9 +87,14 @@ const std::vector<Row> kRows = {
     {"all is well", [](Facts&) {}, "public", "", "0123", ""},
     {"a region is asked for", [](Facts& f) { f.label = "regional"; }, "regional", "", "01", "class:regional"},
     {"an endpoint is asked for", [](Facts& f) { f.label = "contract"; }, "contract", "", "01", "class:contract"},
-    {"nothing is redacted yet", [](Facts& f) { f.label = "personal"; }, "personal", "", "0", "class:personal"},
-    {"nor is text", [](Facts& f) { f.label = "personal", f.has_tensors = false; }, "personal", "", "0",
-     "class:personal"},
+    {"tensors cannot be redacted", [](Facts& f) { f.label = "personal"; }, "personal", "", "0", "class:personal"},
+    {"text can, and goes where the class may", [](Facts& f) { f.label = "personal", f.has_tensors = false; },
+     "personal", "", "01", "class:personal"},
+    {"a model's tensors have a least class", [](Facts& f) { f.model = "xray"; }, "contract", "min_class:xray", "01",
+     "class:contract"},
+    {"which its text has not", [](Facts& f) { f.model = "xray", f.has_tensors = false; }, "public", "", "0123", ""},
+    {"money spent", [](Facts& f) { f.cloud_usd_today = 2; }, "public", "", "0", "budget:cloud_usd_per_day"},
+    {"money unknown", [](Facts& f) { f.cloud_usd_today.reset(); }, "public", "", "0", "budget:cloud_usd_per_day"},
     {"never", [](Facts& f) { f.label = "secret"; }, "secret", "", "0", "class:secret"},
     {"no label", [](Facts& f) { f.label = ""; }, "secret", "", "0", "class:secret"},
     {"a label nobody knows", [](Facts& f) { f.label = "Public"; }, "secret", "unknown-label", "0", "class:secret"},
@@ -125,7 +132,7 @@ const std::vector<Row> kRows = {
      "night-us"},
     {"unknown hour counts as night", [](Facts& f) { f.utc_hour.reset(); }, "public", "", "01", "night-us"},
     {"one endpoint", [](Facts& f) { f.model = "fragile"; }, "public", "", "013", "not-second"},
-    {"unknown model", [](Facts& f) { f.model = ""; }, "public", "", "013", "not-second"},
+    {"unknown model", [](Facts& f) { f.model = ""; }, "contract", "min_class:xray", "01", "class:contract"},
     {"two rules: the first in the file is named", [](Facts& f) { f.model = "fragile", f.utc_hour = 23; }, "public", "",
      "01", "night-us"},
     {"the edge can be forbidden", [](Facts& f) { f.device.battery_percent = 4; }, "public", "", "123", "hot-edge"},

@@ -155,7 +155,7 @@ json draw_policy(Draw& in) {
                             : strictness < 4 ? "redacted"
                                              : "never"}};
     if (strictness == 1) rule["regions"] = {"eu", "us"};
-    if (strictness == 2) rule["regions"] = {"eu"}, rule["endpoints"] = {"main", "third"};
+    if (strictness == 2 || strictness == 3) rule["regions"] = {"eu"}, rule["endpoints"] = {"main", "third"};
     policy["classes"].push_back(rule);
   }
   policy["default_class"] = in.of(classes);

@@ -194,6 +194,10 @@ TEST_CASE("a file is read whole or not at all") {
 // The digests are the examples of FIPS 180-4 (NIST, SHA-256).
 TEST_CASE("SHA-256 gives the standard's digests") {
   CHECK(sha256_hex("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  // RFC 4231, test case 2.
+  const auto keyed = hmac_sha256("Jefe", "what do ya want for nothing?");
+  REQUIRE(keyed);
+  CHECK(hex_of(*keyed) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
   CHECK(sha256_hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
