@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,14 @@ struct TestCase {
   std::map<std::string, std::string> expected;                 ///< What -> value, as text.
 };
 
+/// What the file says of itself, for `hearth policy prove`.
+struct Property {
+  std::string place;  ///< `file:line`.
+  std::string name;
+  bool never = true;  ///< Else always.
+  std::string query;
+};
+
 /// A name in the file that only a configuration can give a meaning.
 struct NameUse {
   enum class Kind : std::uint8_t { kEndpoint, kRegion, kModel };
@@ -69,6 +78,7 @@ struct Compiled {
   std::optional<double> cloud_usd_per_day;
   std::vector<PreferRule> prefer;
   std::vector<TestCase> tests;
+  std::vector<Property> properties;
   std::vector<NameUse> names;
   /// Rules that are always there come first, then "class:<name>" of each class, then the file's own.
   std::vector<std::string> rule_ids;
@@ -89,6 +99,12 @@ inline constexpr std::array<std::string_view, 5> kStandingRules = {
 inline RuleIndex rule_of_class(DataClass data_class) {
   return static_cast<RuleIndex>(kStandingRules.size() + data_class);
 }
+
+/// Of a detector's slot, as `detected.<type>` names it.
+std::string type_of(const Compiled& policy, std::size_t slot);
+
+/// Of a `test` or a request on its own: facts with their views set; valid as long as the case.
+Facts facts_of(const TestCase& test);
 
 /// The tests of a file, as text for comparing and for people.
 std::string mask_text(Mask mask, const TestCase& test);

@@ -43,11 +43,13 @@ enum class Truth : std::uint8_t { kNo, kUnknown, kYes };
 /// A test of one attribute. Which fields count follows from the attribute's kind.
 struct Condition {
   Attribute attribute = Attribute::kLabel;
+  std::string source;     ///< As the file has it, for people.
   std::uint8_t slot = 0;  ///< Of Attribute::kDetected: which count.
 
   // Attributes with few values: one bit per value.
   std::uint64_t choices = ~std::uint64_t{0};
   bool names_unknown = false;  ///< The value that stands for "not known" is asked for by name.
+  bool holds_unknown = false;  ///< Of a query's `!=`: what is not known is not that value.
 
   // Numbers.
   double low = -std::numeric_limits<double>::infinity();
@@ -89,8 +91,12 @@ class Conditions {
 
 Truth evaluate(const Condition& condition, const View& view);
 
-/// Reads the object at `when`. `compiled` holds the classes and the detectors already.
-/// `class_known`: false in classify rules. Problems go to the reader's list.
-Conditions read_conditions(JsonReader& rule, const Compiled& compiled, bool class_known);
+/// Who asks: classify rules see only what is sent; forbid and prefer rules see the class but read no text; a query sees
+/// all.
+enum class Asker : std::uint8_t { kClassify, kPermit, kQuery };
+
+/// Reads the object at `when`. `compiled` holds the classes and the detectors already. Problems go to the reader's
+/// list.
+Conditions read_conditions(JsonReader& rule, const Compiled& compiled, Asker asker);
 
 }  // namespace hearth::policies

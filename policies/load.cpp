@@ -4,6 +4,7 @@
 #include <set>
 
 #include "policies/compiled.h"
+#include "policies/query.h"
 #include "policies/tests.h"
 #include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
@@ -49,6 +50,7 @@ class Loader {
     file.object("budgets", [&](JsonReader& budgets) { read_budgets(budgets); });
     file.objects("prefer", [&](JsonReader& rule, std::size_t) { read_prefer(rule); });
     read_tests(file, *out_);
+    file.objects("properties", [&](JsonReader& property, std::size_t) { read_property(property); });
     file.finish();
     for (const auto* list : {"classify", "forbid", "prefer"}) {
       const auto* rules = file.raw(list);
@@ -240,8 +242,8 @@ class Loader {
     return static_cast<RuleIndex>(out_->rule_ids.size() - 1);
   }
 
-  Conditions read_when(JsonReader& rule, bool class_known) {
-    Conditions conditions = read_conditions(rule, *out_, class_known);
+  Conditions read_when(JsonReader& rule, Asker asker) {
+    Conditions conditions = read_conditions(rule, *out_, asker);
     out_->needs_text = out_->needs_text || conditions.reads_text();
     return conditions;
   }
@@ -259,7 +261,7 @@ class Loader {
     reader.require({"id", "when", "class"});
     ClassifyRule rule;
     rule.id = read_id(reader);
-    rule.when = read_when(reader, false);
+    rule.when = read_when(reader, Asker::kClassify);
     note_models(reader, rule.when);
     rule.data_class = read_class(reader, "class").value_or(0);
     out_->classify.push_back(std::move(rule));
@@ -269,7 +271,7 @@ class Loader {
     reader.require({"id", "when"});
     ForbidRule rule;
     rule.id = read_id(reader);
-    rule.when = read_when(reader, true);
+    rule.when = read_when(reader, Asker::kPermit);
     note_models(reader, rule.when);
     std::vector<std::string> sites{"cloud"};
     reader.read("sites", sites);
@@ -337,7 +339,7 @@ class Loader {
     reader.require({"id", "when"});
     PreferRule rule;
     rule.preference.rule = read_id(reader);
-    rule.when = read_when(reader, true);
+    rule.when = read_when(reader, Asker::kPermit);
     std::size_t plan = 0;
     reader.read_choice("plan", plan, {"edge", "cloud", "cascade"});
     rule.preference.plan = static_cast<PlanKind>(plan);
@@ -359,6 +361,24 @@ class Loader {
       for (const auto* key : {"quality", "cost", "energy"}) objective.read(key, weight, 0, 1000);
     });
     out_->prefer.push_back(std::move(rule));
+  }
+
+  void read_property(JsonReader& reader) {
+    Property property;
+    reader.require({"name"});
+    reader.read("name", property.name);
+    property.place = document_.origin() + ":" + std::to_string(document_.line_of(reader.pointer()));
+    property.never = reader.has("never");
+    const char* const key = property.never ? "never" : "always";
+    reader.read(key, property.query);
+    if (reader.has("never") == reader.has("always")) {
+      return reader.problem("", "expected one of \"never\" and \"always\"");
+    }
+    if (out_->classes.empty() || property.query.empty()) return;
+    if (const auto query = read_query(property.query, *out_); !query.ok()) {
+      reader.problem(key, query.error().message);
+    }
+    out_->properties.push_back(std::move(property));
   }
 
   const JsonDocument& document_;

@@ -67,6 +67,11 @@ std::optional<DataClass> Compiled::find_class(std::string_view wanted) const {
   return {};
 }
 
+std::string type_of(const Compiled& policy, std::size_t slot) {
+  if (slot >= kDetectedCount) return policy.own_detectors[slot - kDetectedCount].type;
+  return std::string(name_of(static_cast<Detected>(slot)));
+}
+
 Policy::Policy(std::unique_ptr<const Compiled> compiled) : compiled_(std::move(compiled)) {}
 Policy::~Policy() = default;
 

@@ -146,6 +146,7 @@ class Policy {
   /// Runs the `tests` of the file. One line per expectation that does not hold: `file:line: test "name": ...`.
   std::vector<std::string> run_tests() const;
   std::size_t test_count() const;
+  const Compiled& compiled() const { return *compiled_; }  ///< For the tools of this folder.
 
  private:
   explicit Policy(std::unique_ptr<const Compiled> compiled);

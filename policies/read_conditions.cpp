@@ -46,10 +46,10 @@ constexpr std::array<std::string_view, 7> kOperators = {"eq", "ne", "in", "gt", 
 
 /// Classify rules look at content alone, so that a class does not come and go with the device's state. The text is read
 /// there and nowhere else: once, and never again for each attempt.
-bool may_ask(const AttributeRow& row, bool class_known) {
-  if (row.attribute == Attribute::kTextContains) return !class_known;
+bool may_ask(const AttributeRow& row, Asker asker) {
+  if (row.attribute == Attribute::kTextContains) return asker != Asker::kPermit;
   const bool content = row.attribute <= Attribute::kDetected && row.attribute != Attribute::kClass;
-  return class_known || content;
+  return asker != Asker::kClassify || content;
 }
 
 std::string list_of(const std::vector<std::string>& words) {
@@ -76,6 +76,7 @@ class ConditionReader {
   }
 
   std::optional<Condition> read(const json& test) {
+    condition_.source = name_ + ": " + test.dump();
     if (!test.is_object()) {
       apply(test.is_array() ? "in" : "eq", test, when_.pointer_to(name_));
     } else if (test.empty()) {
@@ -289,16 +290,16 @@ struct Names {
   std::string list;                                                ///< The same for people, types left out.
 };
 
-Names names_of(const Compiled& compiled, bool class_known) {
+Names names_of(const Compiled& compiled, Asker asker) {
   Names names;
   const auto add = [&](std::string name, const AttributeRow& row, std::size_t slot) {
-    if (may_ask(row, class_known)) names.allowed.push_back(name);
+    if (may_ask(row, asker)) names.allowed.push_back(name);
     names.all.push_back(std::move(name));
     names.rows.emplace_back(&row, static_cast<std::uint8_t>(slot));
   };
   for (const AttributeRow& row : kAttributes) {
     const bool typed = row.attribute == Attribute::kDetected;
-    if (may_ask(row, class_known)) {
+    if (may_ask(row, asker)) {
       names.list += (names.list.empty() ? "" : ", ") + std::string(row.name) + (typed ? "<TYPE>" : "");
     }
     if (!typed) {
@@ -317,9 +318,9 @@ Names names_of(const Compiled& compiled, bool class_known) {
 
 }  // namespace
 
-Conditions read_conditions(JsonReader& rule, const Compiled& compiled, bool class_known) {
+Conditions read_conditions(JsonReader& rule, const Compiled& compiled, Asker asker) {
   Conditions conditions;
-  const Names known = names_of(compiled, class_known);
+  const Names known = names_of(compiled, asker);
   rule.object("when", [&](JsonReader& when) {
     const json* tests = rule.raw("when");
     for (const auto& [name, test] : tests->items()) {
@@ -333,10 +334,11 @@ Conditions read_conditions(JsonReader& rule, const Compiled& compiled, bool clas
         continue;
       }
       const auto& [row, slot] = known.rows[static_cast<std::size_t>(found - known.all.begin())];
-      if (!may_ask(*row, class_known)) {
-        when.problem(wanted, class_known ? "only classify rules read the text: give what they find a class, and ask "
-                                           "for \"class\" here"
-                                         : "classify rules see only what is sent; attributes: " + known.list);
+      if (!may_ask(*row, asker)) {
+        when.problem(wanted, asker == Asker::kPermit
+                                 ? "only classify rules read the text: give what they find a class, and ask "
+                                   "for \"class\" here"
+                                 : "classify rules see only what is sent; attributes: " + known.list);
       } else if (auto condition = ConditionReader(when, wanted, *row, slot, compiled.classes).read(test)) {
         conditions.add(std::move(*condition));
       }

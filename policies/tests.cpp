@@ -26,22 +26,39 @@ std::string site_list(bool edge, const std::vector<bool>& cloud, const TestCase&
 
 class TestReader {
  public:
-  TestReader(JsonReader& reader, Compiled& compiled) : reader_(reader), compiled_(compiled) {}
+  TestReader(JsonReader& reader, const Compiled& compiled) : reader_(reader), compiled_(compiled) {}
 
-  void read() {
+  /// A whole test.
+  TestCase read() {
     reader_.require({"name", "request", "expect"});
     reader_.read("name", test_.name);
     test_.place =
         reader_.document().origin() + ":" + std::to_string(reader_.document().line_of(reader_.pointer_to("name")));
-    reader_.objects("endpoints", [&](JsonReader& endpoint, std::size_t) { read_endpoint(endpoint); });
-    if (!reader_.has("endpoints")) test_.endpoints.emplace_back("cloud", "");
-    if (test_.endpoints.size() > kEndpointsMax) reader_.problem("endpoints", "expected at most 31 endpoints");
+    read_endpoints();
     reader_.object("request", [&](JsonReader& request) { read_request(request); });
     reader_.object("expect", [&](JsonReader& expect) { read_expect(expect); });
-    compiled_.tests.push_back(std::move(test_));
+    return std::move(test_);
+  }
+
+  /// A request and its endpoints, or a request alone.
+  TestCase read_request_only() {
+    if (!reader_.value().contains("request")) {
+      test_.endpoints.emplace_back("cloud", "");
+      read_request(reader_);
+      return std::move(test_);
+    }
+    read_endpoints();
+    reader_.object("request", [&](JsonReader& request) { read_request(request); });
+    return std::move(test_);
   }
 
  private:
+  void read_endpoints() {
+    reader_.objects("endpoints", [&](JsonReader& endpoint, std::size_t) { read_endpoint(endpoint); });
+    if (!reader_.has("endpoints")) test_.endpoints.emplace_back("cloud", "");
+    if (test_.endpoints.size() > kEndpointsMax) reader_.problem("endpoints", "expected at most 31 endpoints");
+  }
+
   void read_endpoint(JsonReader& endpoint) {
     endpoint.require({"name"});
     std::string name;
@@ -93,8 +110,9 @@ class TestReader {
     request.read("text", test_.text);
     request.read("text_understood", facts.text_understood);
     std::size_t payload = 0;
-    request.read_choice("payload", payload, {"tensor", "text"});
+    request.read_choice("payload", payload, {"tensor", "text", "none"});
     facts.has_tensors = payload == 0;
+    if (payload == 2 && !test_.text.empty()) request.problem("payload", "there is \"text\", so it is not none");
     if (payload == 1 && test_.text.empty()) request.problem("payload", "a request of text needs \"text\"");
     read_number(request, "payload_kib", 1e9, facts.payload_kib);
     for (std::size_t i = 0; i < kDetectedCount; ++i) {
@@ -164,14 +182,35 @@ class TestReader {
   }
 
   JsonReader& reader_;
-  Compiled& compiled_;
+  const Compiled& compiled_;
   TestCase test_;
 };
 
 }  // namespace
 
 void read_tests(JsonReader& file, Compiled& compiled) {
-  file.objects("tests", [&](JsonReader& test, std::size_t) { TestReader(test, compiled).read(); });
+  file.objects("tests",
+               [&](JsonReader& test, std::size_t) { compiled.tests.push_back(TestReader(test, compiled).read()); });
+}
+
+Result<TestCase> read_case(std::string_view json, const std::string& origin, const Compiled& compiled) {
+  const auto document = JsonDocument::parse(json, origin);
+  if (!document.ok()) return document.error();
+  Problems problems;
+  JsonReader reader(*document.value(), document.value()->root(), "", problems);
+  TestCase request;
+  if (document.value()->root().is_object()) request = TestReader(reader, compiled).read_request_only();
+  reader.finish();
+  if (!problems.empty()) return problems.as_error();
+  return request;
+}
+
+Facts facts_of(const TestCase& test) {
+  Facts facts = test.facts;
+  facts.label = test.label;
+  facts.model = test.model;
+  facts.text = test.text;
+  return facts;
 }
 
 std::string mask_text(Mask mask, const TestCase& test) {
@@ -183,10 +222,7 @@ std::string mask_text(Mask mask, const TestCase& test) {
 std::vector<std::string> Policy::run_tests() const {
   std::vector<std::string> failures;
   for (const TestCase& test : compiled_->tests) {
-    Facts facts = test.facts;
-    facts.label = test.label;
-    facts.model = test.model;
-    facts.text = test.text;
+    const Facts facts = facts_of(test);
     Classified classified = classify(facts);
     if (test.data_class) classified = {*test.data_class, kNoRule};
     std::vector<EndpointFacts> endpoints;

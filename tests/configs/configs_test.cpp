@@ -133,7 +133,7 @@ TEST_CASE("the policy schema names exactly the keys that the loader accepts") {
   const json all = schema("policy");
   const json& top = all.at("properties");
   CHECK(policy_keys(kUnknown) == keys_of(all));
-  for (const char* list : {"classes", "detectors", "classify", "forbid", "prefer", "tests"}) {
+  for (const char* list : {"classes", "detectors", "classify", "forbid", "prefer", "properties", "tests"}) {
     INFO(list);
     CHECK(policy_keys({{list, json::array({kUnknown})}}) == keys_of(top.at(list).at("items")));
   }

@@ -242,7 +242,7 @@ TEST_CASE("all problems of a policy come in one error") {
         "policy.json:4: /default_class: expected a string, got 3\n"
         "policy.json:5: /forbid/0/when/utc_hour: expected a whole number from 0 to 23, got true\n"
         "policy.json:6: /x: unknown key; valid keys: $schema, description, version, name, classes, default_class, "
-        "detectors, min_class, classify, forbid, budgets, prefer, tests");
+        "detectors, min_class, classify, forbid, budgets, prefer, tests, properties");
 }
 
 const char* const kNames = R"({"version": 1, "name": "p", "classes": [
