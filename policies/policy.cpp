@@ -9,21 +9,6 @@
 namespace hearth::policies {
 namespace {
 
-/// `rule` is the first that took a cloud site out; failing that, the first that took anything out.
-struct Narrowing {
-  Permission permission;
-  bool took_cloud = false;
-
-  void keep(Mask kept, RuleIndex rule) {
-    const Mask left = permission.mask & kept;
-    if (left == permission.mask) return;
-    const bool takes_cloud = permission.mask.without(kEdgeSite) != left.without(kEdgeSite);
-    if (permission.rule == kNoRule || (takes_cloud && !took_cloud)) permission.rule = rule;
-    took_cloud = took_cloud || takes_cloud;
-    permission.mask = left;
-  }
-};
-
 bool listed(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -88,20 +73,55 @@ Classified Policy::classify(const Facts& facts) const {
   return result;
 }
 
-Permission Policy::permit(const Facts& facts, DataClass data_class, std::span<const EndpointFacts> endpoints) const {
-  data_class = std::min(data_class, compiled_->most_restrictive());
-  Narrowing narrowing{{Mask::all(static_cast<unsigned>(endpoints.size())), kNoRule}};
-  const Mask& mask = narrowing.permission.mask;
-  narrowing.keep(kept_by_class(compiled_->classes[data_class], facts, mask, endpoints), rule_of_class(data_class));
-  if (facts.session_tainted.value_or(true)) narrowing.keep(mask.without_cloud(), kSessionTaint);
-  if (spent(compiled_->cloud_mib_per_day, facts.cloud_mib_today)) narrowing.keep(mask.without_cloud(), kCloudBudget);
-  if (spent(compiled_->cloud_usd_per_day, facts.cloud_usd_today)) narrowing.keep(mask.without_cloud(), kMoneyBudget);
+template <class Visit>
+Mask Policy::each_permit_step(const Facts& facts, DataClass data_class, std::span<const EndpointFacts> endpoints,
+                              const Visit& visit) const {
+  const Mask all = Mask::all(static_cast<unsigned>(endpoints.size()));
+  Mask mask = all;
+  const auto keep = [&](Mask kept, RuleIndex rule, const Conditions* when) {
+    visit(rule, mask, mask & kept, when);
+    mask = mask & kept;
+  };
+  keep(kept_by_class(compiled_->classes[data_class], facts, all, endpoints), rule_of_class(data_class), nullptr);
+  const auto when_cloudless = [&](bool applies, RuleIndex rule) {
+    if (applies) keep(all.without_cloud(), rule, nullptr);
+  };
+  when_cloudless(facts.session_tainted.value_or(true), kSessionTaint);
+  when_cloudless(spent(compiled_->cloud_mib_per_day, facts.cloud_mib_today), kCloudBudget);
+  when_cloudless(spent(compiled_->cloud_usd_per_day, facts.cloud_usd_today), kMoneyBudget);
   const View view{facts, data_class, compiled_->find_class(facts.label)};
   for (const ForbidRule& rule : compiled_->forbid) {
-    const Mask kept = kept_by_sites(rule.sites, mask, endpoints);
-    if (kept != mask && rule.when.may_hold(view)) narrowing.keep(kept, rule.id);
+    const Mask kept = kept_by_sites(rule.sites, all, endpoints);
+    const bool narrows = (mask & kept) != mask;
+    keep(narrows && rule.when.may_hold(view) ? kept : all, rule.id, &rule.when);
   }
-  return narrowing.permission;
+  return mask;
+}
+
+Permission Policy::permit(const Facts& facts, DataClass data_class, std::span<const EndpointFacts> endpoints) const {
+  RuleIndex first = kNoRule;
+  bool took_cloud = false;
+  const auto visit = [&](RuleIndex rule, Mask before, Mask after, const Conditions*) {
+    if (after == before) return;
+    const bool takes_cloud = before.without(kEdgeSite) != after.without(kEdgeSite);
+    if (first == kNoRule || (takes_cloud && !took_cloud)) first = rule;
+    took_cloud = took_cloud || takes_cloud;
+  };
+  const Mask mask = each_permit_step(facts, std::min(data_class, compiled_->most_restrictive()), endpoints, visit);
+  return {mask, first};
+}
+
+std::vector<Policy::Step> Policy::permit_steps(const Facts& facts, DataClass data_class,
+                                               std::span<const EndpointFacts> endpoints) const {
+  std::vector<Step> steps;
+  const auto visit = [&](RuleIndex rule, Mask before, Mask after, const Conditions* when) {
+    Mask taken = before;
+    for (SiteId site = 0; site < kMaxSites; ++site)
+      if (after.has(site)) taken = taken.without(site);
+    steps.push_back({rule, taken, when});
+  };
+  each_permit_step(facts, std::min(data_class, compiled_->most_restrictive()), endpoints, visit);
+  return steps;
 }
 
 Preference Policy::prefer(const Facts& facts, DataClass data_class) const {

@@ -110,6 +110,7 @@ struct ClassRule {
 };
 
 struct Compiled;
+class Conditions;
 
 /// Threads: immutable after load; share freely. Evaluation neither allocates nor does I/O nor knows the time.
 class Policy {
@@ -127,6 +128,15 @@ class Policy {
   /// (a tainted or unknown session keeps every cloud out), budgets, forbid rules. Unknown denies. The mask does not
   /// depend on the order of the rules; raising the class, adding a rule or forgetting a fact never widens it.
   Permission permit(const Facts& facts, DataClass data_class, std::span<const EndpointFacts> endpoints) const;
+  /// The same, told step by step: every standing rule that applies and every forbid rule, in order, with what it took
+  /// out of what was left. For people: it allocates.
+  struct Step {
+    RuleIndex rule = kNoRule;
+    Mask takes_out;
+    const Conditions* when = nullptr;  ///< Of a forbid rule.
+  };
+  std::vector<Step> permit_steps(const Facts& facts, DataClass data_class,
+                                 std::span<const EndpointFacts> endpoints) const;
   /// Stage 2: the first prefer rule that matches. A rule on an unknown fact does not match. Never sees the mask.
   Preference prefer(const Facts& facts, DataClass data_class) const;
 
@@ -150,6 +160,9 @@ class Policy {
 
  private:
   explicit Policy(std::unique_ptr<const Compiled> compiled);
+  template <class Visit>
+  Mask each_permit_step(const Facts& facts, DataClass data_class, std::span<const EndpointFacts> endpoints,
+                        const Visit& visit) const;
   std::unique_ptr<const Compiled> compiled_;
 };
 

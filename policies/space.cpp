@@ -175,7 +175,6 @@ std::uint16_t Space::dimension_of(const Compiled& policy, const Condition& condi
   return kLabel;
 }
 
-/// Sets what a cell of one dimension says. Class dimensions say nothing that a request holds.
 void Space::put(std::uint16_t dimension, unsigned cell, Witness& witness) const {
   Facts& facts = witness.facts;
   const auto flag = [&](std::optional<bool>& out) { out = cell == 0 ? std::nullopt : std::optional<bool>(cell == 2); };
@@ -234,6 +233,19 @@ void Space::put(std::uint16_t dimension, unsigned cell, Witness& witness) const 
         if (index == dimension) witness.detected[type] = static_cast<std::uint16_t>(numbers_[dimension][cell]);
       }
   }
+}
+
+bool Space::is_request(std::uint16_t dimension) const {
+  if (dimension == kEndpoint || dimension == kRegion || names_[dimension] == "text.contains") return false;
+  return dimension < kClass || dimension >= class_of(policies_.size());
+}
+
+std::vector<unsigned> Space::plainest_first(std::uint16_t dimension) const {
+  std::vector<unsigned> order;
+  for (unsigned cell = 0; cell < cells(dimension); ++cell) order.push_back(cell);
+  if (dimension == kNetwork) std::reverse(order.begin(), order.end());
+  if (dimension < kClass && dimension != kNetwork) std::rotate(order.begin(), order.begin() + 1, order.end());
+  return order;
 }
 
 std::optional<Box> Space::box_of(std::size_t policy, const Conditions& when, bool surely, bool understood) const {

@@ -63,6 +63,14 @@ class Space {
   /// The inputs for which all conditions may hold (restricting rules) or surely hold (preferences, questions). Nothing
   /// when there is none. `understood`: whether the text was; detectors and words know nothing without.
   std::optional<Box> box_of(std::size_t policy, const Conditions& when, bool surely, bool understood) const;
+  const std::string& name_of(std::uint16_t dimension) const { return names_[dimension]; }
+  /// Whether the dimension is an attribute that a request can be given by itself: no endpoint, class or text.
+  bool is_request(std::uint16_t dimension) const;
+  /// Its cells, what is known first.
+  std::vector<unsigned> plainest_first(std::uint16_t dimension) const;
+  /// Sets what a cell of one dimension says. Class dimensions say nothing that a request holds.
+  void put(std::uint16_t dimension, unsigned cell, Witness& witness) const;
+
   /// The cells of `dimension` in which `holds` for the facts of the cell.
   template <class Holds>
   Box::Part part_of(std::uint16_t dimension, const Holds& holds) const;
@@ -87,7 +95,6 @@ class Space {
   void add_numbers(std::uint16_t dimension, double max, bool whole);
   std::uint16_t dimension_of(const Compiled& policy, const Condition& condition) const;
   unsigned plainest(std::uint16_t dimension, std::span<const std::uint64_t> set) const;
-  void put(std::uint16_t dimension, unsigned cell, Witness& witness) const;
   std::optional<std::string> text_in(std::span<const std::vector<std::uint64_t>> box) const;
 
   std::vector<const Compiled*> policies_;
