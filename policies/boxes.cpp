@@ -6,13 +6,15 @@ PolicyBoxes::PolicyBoxes(const Space& space, std::size_t index, const Compiled& 
     : space_(space), index_(index), policy_(policy), understood_(understood) {
   add_labels();
   for (const ClassifyRule& rule : policy.classify) {
-    if (auto box = space.box_of(index, rule.when, false, understood)) add_raise(rule.data_class, std::move(*box));
+    if (auto box = space.box_of(index, rule.when, false, understood))
+      add_raise(rule.data_class, std::move(*box), rule.id);
   }
   for (DataClass c = 0; c < policy.classes.size(); ++c) add_class(c);
   add_denial({{space.complement(space.cell_part(Space::kTainted, 1))}});
   add_budget(Space::kMib, policy.cloud_mib_per_day, &Facts::cloud_mib_today);
   add_budget(Space::kUsd, policy.cloud_usd_per_day, &Facts::cloud_usd_today);
-  for (const ForbidRule& rule : policy.forbid) add_forbid(rule);
+  forbid_.resize(policy.forbid.size());
+  for (std::size_t i = 0; i < policy.forbid.size(); ++i) add_forbid(policy.forbid[i], forbid_[i]);
 }
 
 Box::Part PolicyBoxes::class_part(const std::function<bool(DataClass)>& is) const {
@@ -21,8 +23,8 @@ Box::Part PolicyBoxes::class_part(const std::function<bool(DataClass)>& is) cons
   return part;
 }
 
-void PolicyBoxes::add_raise(DataClass to, Box box) {
-  raises_.push_back({to, keep(box)});
+void PolicyBoxes::add_raise(DataClass to, Box box, RuleIndex rule) {
+  raises_.push_back({to, keep(box), rule});
   if (to == 0) return;
   box.parts.push_back(class_part([to](DataClass c) { return c < to; }));
   not_below_.push_back(keep(std::move(box)));
@@ -64,21 +66,26 @@ void PolicyBoxes::add_budget(std::uint16_t dimension, std::optional<double> limi
   })}});
 }
 
-void PolicyBoxes::add_forbid(const ForbidRule& rule) {
+void PolicyBoxes::add_forbid(const ForbidRule& rule, std::array<Boxes, 2>& kept) {
   const auto box = space_.box_of(index_, rule.when, false, understood_);
   if (!box) return;
-  if (rule.sites.edge) edge_denials_.push_back(keep(*box));
-  if (rule.sites.cloud) return add_denial(*box);
-  const auto deny = [&](Box::Part where) {
+  const auto deny = [&](Box what, bool edge) {
+    const Box* denial = keep(std::move(what));
+    (edge ? edge_denials_ : cloud_denials_).push_back(denial);
+    kept[edge ? 1 : 0].push_back(denial);
+  };
+  const auto deny_there = [&](Box::Part where) {
     Box there = *box;
     there.parts.push_back(std::move(where));
-    add_denial(std::move(there));
+    deny(std::move(there), false);
   };
-  if (!rule.sites.endpoints.empty()) deny(space_.names_part(Space::kEndpoint, rule.sites.endpoints));
+  if (rule.sites.edge) deny(*box, true);
+  if (rule.sites.cloud) return deny(*box, false);
+  if (!rule.sites.endpoints.empty()) deny_there(space_.names_part(Space::kEndpoint, rule.sites.endpoints));
   if (!rule.sites.regions.empty()) {
     Box::Part regions = space_.names_part(Space::kRegion, rule.sites.regions);
     regions.cells[0] |= std::uint64_t{1} << Space::kUnknownRegion;
-    deny(std::move(regions));
+    deny_there(std::move(regions));
   }
 }
 

@@ -1,6 +1,7 @@
 /// \file PolicyBoxes: a policy as sets of boxes: what raises a class, and what denies a site.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <vector>
@@ -16,6 +17,7 @@ using Boxes = std::vector<const Box*>;
 struct Raise {
   DataClass to = 0;
   const Box* box = nullptr;
+  RuleIndex rule = kNoRule;  ///< None: the label, or what stands for it.
 };
 
 /// One policy over the space, for text that was understood or for text that was not. The class is a dimension of its
@@ -31,6 +33,8 @@ class PolicyBoxes {
   const Boxes& not_below() const { return not_below_; }
   /// Over the endpoint, its region and the class too; of the edge, without.
   const Boxes& denials(bool edge) const { return edge ? edge_denials_ : cloud_denials_; }
+  /// Those of one forbid rule.
+  const Boxes& denials_of(std::size_t forbid_rule, bool edge) const { return forbid_[forbid_rule][edge ? 1 : 0]; }
   const Compiled& policy() const { return policy_; }
   bool understood() const { return understood_; }
 
@@ -41,12 +45,12 @@ class PolicyBoxes {
 
  private:
   const Box* keep(Box box) { return &boxes_.emplace_back(std::move(box)); }
-  void add_raise(DataClass to, Box box);
+  void add_raise(DataClass to, Box box, RuleIndex rule = kNoRule);
   void add_labels();
   void add_denial(Box box) { cloud_denials_.push_back(keep(std::move(box))); }
   void add_class(DataClass data_class);
   void add_budget(std::uint16_t dimension, std::optional<double> limit, std::optional<double> Facts::*today);
-  void add_forbid(const ForbidRule& rule);
+  void add_forbid(const ForbidRule& rule, std::array<Boxes, 2>& kept);
 
   const Space& space_;
   const std::size_t index_;
@@ -57,6 +61,7 @@ class PolicyBoxes {
   Boxes not_below_;
   Boxes cloud_denials_;
   Boxes edge_denials_;
+  std::vector<std::array<Boxes, 2>> forbid_;  ///< By rule: cloud, edge.
 };
 
 }  // namespace hearth::policies

@@ -25,8 +25,8 @@ class Differ {
         masks(a, b, edge, "the first permits " + site + ", the second does not");
         masks(b, a, edge, "the second permits " + site + ", the first does not");
       }
-      classes(a, b, 0, "the first gives a more restrictive class");
-      classes(b, a, 1, "the second gives a more restrictive class");
+      classes(a, b, 0, "the two give another class");
+      classes(b, a, 1, "the two give another class");
       plans(a, b);
     }
     if (!defect_.empty()) return {ErrorCode::kInternal, defect_};

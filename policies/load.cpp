@@ -49,6 +49,8 @@ class Loader {
     file.objects("forbid", [&](JsonReader& rule, std::size_t) { read_forbid(rule); });
     file.object("budgets", [&](JsonReader& budgets) { read_budgets(budgets); });
     file.objects("prefer", [&](JsonReader& rule, std::size_t) { read_prefer(rule); });
+    out_->rule_places.resize(out_->rule_ids.size());
+    out_->origin = document_.origin();
     read_tests(file, *out_);
     file.objects("properties", [&](JsonReader& property, std::size_t) { read_property(property); });
     file.finish();
@@ -239,6 +241,8 @@ class Loader {
       rule.problem("id", "rule \"" + id + "\" is there twice; ids are unique in a file");
     }
     out_->rule_ids.push_back(id);
+    out_->rule_places.resize(out_->rule_ids.size());
+    out_->rule_places.back() = document_.origin() + ":" + std::to_string(document_.line_of(rule.pointer()));
     return static_cast<RuleIndex>(out_->rule_ids.size() - 1);
   }
 

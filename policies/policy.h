@@ -156,6 +156,13 @@ class Policy {
   /// Runs the `tests` of the file. One line per expectation that does not hold: `file:line: test "name": ...`.
   std::vector<std::string> run_tests() const;
   std::size_t test_count() const;
+  /// The same, and the ids of the file's rules that decided in no test: as rule, classify_rule or prefer_rule, or by
+  /// matching at all (a forbid rule that takes out what another took already is reached).
+  struct TestReport {
+    std::vector<std::string> failures;
+    std::vector<std::string> not_reached;
+  };
+  TestReport test_report() const;
   const Compiled& compiled() const { return *compiled_; }  ///< For the tools of this folder.
 
  private:

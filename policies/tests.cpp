@@ -219,8 +219,11 @@ std::string mask_text(Mask mask, const TestCase& test) {
   return site_list(mask.has(kEdgeSite), cloud, test);
 }
 
-std::vector<std::string> Policy::run_tests() const {
-  std::vector<std::string> failures;
+std::vector<std::string> Policy::run_tests() const { return test_report().failures; }
+
+Policy::TestReport Policy::test_report() const {
+  TestReport report;
+  std::vector<bool> reached(compiled_->rule_ids.size(), false);
   for (const TestCase& test : compiled_->tests) {
     const Facts facts = facts_of(test);
     Classified classified = classify(facts);
@@ -229,21 +232,29 @@ std::vector<std::string> Policy::run_tests() const {
     for (const auto& [name, region] : test.endpoints) endpoints.push_back({name, region});
     const Permission permission = permit(facts, classified.data_class, endpoints);
     const Preference preference = prefer(facts, classified.data_class);
+    const View view{facts, classified.data_class, compiled_->find_class(facts.label)};
+    for (const ClassifyRule& rule : compiled_->classify)
+      reached[rule.id] = reached[rule.id] || rule.when.may_hold(view);
+    for (const ForbidRule& rule : compiled_->forbid) reached[rule.id] = reached[rule.id] || rule.when.may_hold(view);
+    if (preference.rule != kNoRule) reached[preference.rule] = true;
     const std::map<std::string, std::string> got = {
         {"class", compiled_->classes[classified.data_class].name},
         {"classify_rule", std::string(rule_id(classified.rule))},
         {"mask", mask_text(permission.mask, test)},
         {"rule", std::string(rule_id(permission.rule))},
-        {"plan", name_of(preference.plan)},
+        {"plan", hearth::name_of(preference.plan)},
         {"prefer_rule", std::string(rule_id(preference.rule))},
     };
     for (const auto& [what, expected] : test.expected) {
       if (got.at(what) == expected) continue;
-      failures.push_back(test.place + ": test \"" + test.name + "\": " + what + ": expected \"" + expected +
-                         "\", got \"" + got.at(what) + "\"");
+      report.failures.push_back(test.place + ": test \"" + test.name + "\": " + what + ": expected \"" + expected +
+                                "\", got \"" + got.at(what) + "\"");
     }
   }
-  return failures;
+  for (std::size_t i = 0; i < reached.size(); ++i) {
+    if (!reached[i] && !compiled_->rule_places[i].empty()) report.not_reached.push_back(compiled_->rule_ids[i]);
+  }
+  return report;
 }
 
 }  // namespace hearth::policies

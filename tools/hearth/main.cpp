@@ -12,6 +12,7 @@
 #include "runtime/base/json_reader.h"
 #include "tools/hearth/exit_codes.h"
 #include "tools/hearth/places.h"
+#include "tools/hearth/policy_command.h"
 
 namespace {
 
@@ -32,6 +33,7 @@ struct Command {
 };
 
 constexpr std::array kCommands = {
+    Command{"policy", "Check, test, explain, compare and prove policy files", policy_main},
     Command{"prepare", "Train the model pair, quantize its edge half, save both", models_main},
     Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
 };

@@ -53,6 +53,8 @@ class [[nodiscard]] Result {
     assert(ok());
     return std::move(*std::get_if<0>(&state_));
   }
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
