@@ -1,5 +1,5 @@
-#include "runtime/base/json_reader.h"
 #include "runtime/base/digest.h"
+#include "runtime/base/json_reader.h"
 #include "tests/cloud_stub/server_fixture.h"
 
 using namespace hearth;
