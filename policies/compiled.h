@@ -83,7 +83,7 @@ struct Compiled {
   std::vector<NameUse> names;
   /// Rules that are always there come first, then "class:<name>" of each class, then the file's own.
   std::vector<std::string> rule_ids;
-  std::vector<std::string> rule_places;  ///< By the same index: `file:line` of the file's own rules, else empty.
+  std::vector<std::string> rule_places;  ///< By the same index: `file:line:column` of the file's own rules, else empty.
   bool needs_text = false;
 
   DataClass most_restrictive() const { return static_cast<DataClass>(classes.size() - 1); }

@@ -241,7 +241,7 @@ class Loader {
     }
     out_->rule_ids.push_back(id);
     out_->rule_places.resize(out_->rule_ids.size());
-    out_->rule_places.back() = document_.origin() + ":" + std::to_string(document_.line_of(rule.pointer()));
+    out_->rule_places.back() = document_.place_of(rule.pointer());
     return static_cast<RuleIndex>(out_->rule_ids.size() - 1);
   }
 

@@ -274,8 +274,8 @@ TEST_CASE("names that the configuration does not have are refused, all in one er
   const std::string site = "p.json:8:70: /forbid/1/sites/3: no endpoint is called \"mayn\" in the configuration";
   const std::string region =
       "p.json:9:52: /forbid/2/sites/1: no endpoint is in region \"eu-west\" in the configuration";
-  const std::string model = "p.json:5:57: /classify/0/when/model: no model is called \"tager\" in the configuration";
-  const std::string other = "p.json:7:42: /forbid/0/when/model: no model is called \"reader\" in the configuration";
+  const std::string model = "p.json:5:46: /classify/0/when/model: no model is called \"tager\" in the configuration";
+  const std::string other = "p.json:7:35: /forbid/0/when/model: no model is called \"reader\" in the configuration";
   const std::string main = " (did you mean \"main\"?)";
   const std::string tagger = " (did you mean \"tagger\"?)";
   CHECK(unknown_names({{"main", "eu"}, {"other", "us"}}, {"tagger"}) ==
@@ -288,14 +288,14 @@ TEST_CASE("names that the configuration does not have are refused, all in one er
 TEST_CASE("names are not compared with what the configuration has none of") {
   CHECK(unknown_names({}, {}).empty());
   CHECK(unknown_names({}, {"tagger", "tager"}) ==
-        "p.json:7:42: /forbid/0/when/model: no model is called \"reader\" in the configuration");
+        "p.json:7:35: /forbid/0/when/model: no model is called \"reader\" in the configuration");
   // Every endpoint may be in the region that a rule forbids, so the rule takes all out.
   CHECK(unknown_names({{"main", ""}, {"mian", ""}, {"mayn", ""}}, {}).empty());
 }
 
 TEST_CASE("a problem stands at the first character of its value") {
   // A word, the object that misses a key, an array that is empty, and an object after a character of two bytes.
-  CHECK(refusal_with_columns(with("\t\"default_class\":\t\"hihg\"")).starts_with("policy.json:4:18: /default_class: "));
+  CHECK(refusal_with_columns(with("\t\"default_class\":\t\"hihg\"")).starts_with("policy.json:4:19: /default_class: "));
   CHECK(refusal_with_columns(with(R"("forbid": [ {"id": "r"}])")) ==
         "policy.json:4:13: /forbid/0: \"when\" is missing");
   CHECK(refusal_with_columns(with_classes("")) == "policy.json:2:12: /classes: expected at least one class");

@@ -129,7 +129,7 @@ struct Case {
 TEST_CASE("every mistake in a pair file is named") {
   const std::string hex63(63, 'a');
   const std::vector<Case> cases = {
-      {"", "p.json:1:1: the file is empty, expected JSON"},
+      {"", "p.json:1: the file is empty, expected JSON"},
       {"[]", "p.json:1: expected an object, got an array"},
       {"{}", "p.json:1: \"name\" is missing\np.json:1: \"edge\" is missing"},
       {R"({"name": "t", "edge": {"file": "absent.pt"}})",
@@ -187,7 +187,7 @@ TEST_CASE("every mistake in a pair file is named") {
 TEST_CASE("every mistake in a configuration is named") {
   const std::vector<Case> cases = {
       {"{\"models\": [",
-       "c.json:1:13: syntax error while parsing value - unexpected end of input; expected '[', '{', or a "
+       "c.json:1: syntax error while parsing value - unexpected end of input; expected '[', '{', or a "
        "literal"},
       {"{}", "c.json:1: \"models\" is missing\nc.json:1: \"policy\" is missing"},
       {R"({"models": [], "policy": ""})",
@@ -198,7 +198,7 @@ TEST_CASE("every mistake in a configuration is named") {
       {R"({"models": ["pair.json", "pair.json"], "policy": "policy.json"})",
        "c.json:1: /models/1: model \"tagger\" is there twice"},
       {R"({"models": ["policy.json"], "policy": "policy.json"})",
-       "policy.json:1:2: syntax error while parsing value - invalid literal"},
+       "policy.json:1: syntax error while parsing value - invalid literal"},
       {with(R"("endpoints": [{"name": "edge", "url": "https://a.example"}])"),
        "c.json:2: /endpoints/0/name: \"edge\" is this device: choose another name"},
       {with(R"("endpoints": [{"name": "a", "url": "http://a.example"}])"),
@@ -231,10 +231,14 @@ TEST_CASE("every mistake in a configuration is named") {
 
 TEST_CASE("a problem has the line and the column of its value") {
   CHECK(config_refusal_with_columns(with(R"("limits": {"edge_slots": 1.5}, "threads": 0)")) ==
-        "c.json:2:26: /limits/edge_slots: expected a whole number from 1 to 256, got 1.5\n"
-        "c.json:2:43: /threads: expected a whole number from 1 to 256, got 0");
+        "c.json:2:43: /threads: expected a whole number from 1 to 256, got 0\n"
+        "c.json:2:26: /limits/edge_slots: expected a whole number from 1 to 256, got 1.5");
   CHECK(config_refusal_with_columns(with(R"("endpoints": [{"name": "a"}])")) ==
         "c.json:2:15: /endpoints/0: \"url\" is missing");
+  CHECK(pair_refusal_with_columns("") == "p.json:1:1: the file is empty, expected JSON");
+  CHECK(config_refusal_with_columns("{\"models\": [").starts_with("c.json:1:13: syntax error"));
+  CHECK(config_refusal_with_columns(R"({"models": ["policy.json"], "policy": "policy.json"})")
+            .starts_with("policy.json:1:2: syntax error"));
   CHECK(pair_refusal_with_columns(Folder::pair(R"({"version": "1"})")) == "p.json:4:10: /cloud: \"model\" is missing");
 }
 
