@@ -44,7 +44,7 @@ inline constexpr double kMbitPerSMin = 0.001;
 inline constexpr double kMbitPerSMax = 1'000'000;
 
 /// Reads shaping from JSON text (configs/schema/stub.schema.json). Keys left out keep their defaults. All problems come
-/// in one error, a line each: `origin:line: path: message`.
+/// in one error, a line each: `origin:line:column: path: message`.
 Result<Shaping> parse_shaping(std::string_view json, const std::string& origin);
 Result<Shaping> load_shaping(const std::string& file);
 

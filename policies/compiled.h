@@ -38,7 +38,7 @@ struct PreferRule {
 
 /// Facts that own their strings, as a test in a policy file states them.
 struct TestCase {
-  std::string place;  ///< `file:line`.
+  std::string place;  ///< `file:line:column`.
   std::string name;
   std::string label;
   std::string model;
@@ -51,7 +51,7 @@ struct TestCase {
 
 /// What the file says of itself, for `hearth policy prove`.
 struct Property {
-  std::string place;  ///< `file:line`.
+  std::string place;  ///< `file:line:column`.
   std::string name;
   bool never = true;  ///< Else always.
   std::string query;
@@ -62,7 +62,7 @@ struct NameUse {
   enum class Kind : std::uint8_t { kEndpoint, kRegion, kModel };
   Kind kind = Kind::kEndpoint;
   std::string name;
-  std::string place;  ///< `file:line: /pointer`.
+  std::string place;  ///< `file:line:column: /pointer`.
 };
 
 struct Compiled {
@@ -83,7 +83,7 @@ struct Compiled {
   std::vector<NameUse> names;
   /// Rules that are always there come first, then "class:<name>" of each class, then the file's own.
   std::vector<std::string> rule_ids;
-  std::vector<std::string> rule_places;  ///< By the same index: `file:line` of the file's own rules, else empty.
+  std::vector<std::string> rule_places;  ///< By the same index: `file:line:column` of the file's own rules, else empty.
   bool needs_text = false;
 
   DataClass most_restrictive() const { return static_cast<DataClass>(classes.size() - 1); }

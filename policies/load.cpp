@@ -101,8 +101,7 @@ class Loader {
   }
 
   void note(NameUse::Kind kind, const std::string& name, const std::string& pointer) {
-    const std::string line = std::to_string(document_.line_of(pointer));
-    out_->names.push_back({kind, name, document_.origin() + ":" + line + ": " + pointer});
+    out_->names.push_back({kind, name, document_.place_of(pointer) + ": " + pointer});
   }
 
   void check_reach(JsonReader& reader, const ClassRule& rule) {
@@ -242,7 +241,7 @@ class Loader {
     }
     out_->rule_ids.push_back(id);
     out_->rule_places.resize(out_->rule_ids.size());
-    out_->rule_places.back() = document_.origin() + ":" + std::to_string(document_.line_of(rule.pointer()));
+    out_->rule_places.back() = document_.place_of(rule.pointer());
     return static_cast<RuleIndex>(out_->rule_ids.size() - 1);
   }
 
@@ -371,7 +370,7 @@ class Loader {
     Property property;
     reader.require({"name"});
     reader.read("name", property.name);
-    property.place = document_.origin() + ":" + std::to_string(document_.line_of(reader.pointer()));
+    property.place = document_.place_of(reader.pointer());
     property.never = reader.has("never");
     const char* const key = property.never ? "never" : "always";
     reader.read(key, property.query);

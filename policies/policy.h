@@ -153,7 +153,7 @@ class Policy {
   /// out); models of prefer rules; names of a kind of which the configuration has none at all.
   Status check_names(std::span<const EndpointFacts> endpoints, std::span<const std::string> models) const;
 
-  /// Runs the `tests` of the file. One line per expectation that does not hold: `file:line: test "name": ...`.
+  /// Runs the `tests` of the file. One line per expectation that does not hold: `file:line:column: test "name": ...`.
   std::vector<std::string> run_tests() const;
   std::size_t test_count() const;
   /// The same, and the ids of the file's rules that decided in no test: as rule, classify_rule or prefer_rule, or by

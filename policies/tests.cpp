@@ -32,8 +32,7 @@ class TestReader {
   TestCase read() {
     reader_.require({"name", "request", "expect"});
     reader_.read("name", test_.name);
-    test_.place =
-        reader_.document().origin() + ":" + std::to_string(reader_.document().line_of(reader_.pointer_to("name")));
+    test_.place = reader_.document().place_of(reader_.pointer_to("name"));
     read_endpoints();
     reader_.object("request", [&](JsonReader& request) { read_request(request); });
     reader_.object("expect", [&](JsonReader& expect) { read_expect(expect); });

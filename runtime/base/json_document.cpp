@@ -6,14 +6,55 @@
 namespace hearth {
 namespace {
 
-/// Where the parser has read to. The parser reads one character past a number, so that the line of a value is that of
-/// the last character read which is not white space.
+/// Where the parser is. Its events fire when a token has been read, for a number one character later, so that the place
+/// of a value is where the last token began; separators and closing brackets are not tokens here.
 struct ReadingPlace {
+  enum class In : std::uint8_t { kNothing, kString, kEscape, kWord };
+
+  explicit ReadingPlace(const char* begin) : line_begin(begin) {}
+
+  void pass(const char* at) {
+    switch (in) {
+      case In::kString:
+        if (*at == '"') in = In::kNothing;
+        if (*at == '\\') in = In::kEscape;
+        break;
+      case In::kEscape:
+        in = In::kString;
+        break;
+      default:
+        pass_outside(at);
+    }
+  }
+
   int line = 1;
-  int value_line = 1;
+  const char* line_begin;
+  In in = In::kNothing;
+  int token_line = 1;
+  int token_column = 1;
+
+ private:
+  void pass_outside(const char* at) {
+    const unsigned char c = static_cast<unsigned char>(*at);
+    // A byte above ASCII is of a byte order mark here, or an error.
+    if (c <= ' ' || c == ',' || c == ':' || c == ']' || c == '}' || c > '~') {
+      in = In::kNothing;
+      if (c == '\n') {  // Inside a string it is an error.
+        ++line;
+        line_begin = at + 1;
+      }
+      return;
+    }
+    const bool word = c != '"' && c != '{' && c != '[';
+    if (!word || in == In::kNothing) {
+      token_line = line;
+      token_column = static_cast<int>(at - line_begin) + 1;
+    }
+    in = word ? In::kWord : c == '"' ? In::kString : In::kNothing;
+  }
 };
 
-/// Hands characters to the parser and counts lines: nlohmann's events carry no positions.
+/// Hands characters to the parser and follows its place: nlohmann's events carry no positions.
 class CountingIterator {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -25,11 +66,7 @@ class CountingIterator {
   CountingIterator(const char* at, ReadingPlace* place) : at_(at), place_(place) {}
   reference operator*() const { return *at_; }
   CountingIterator& operator++() {
-    if (*at_ == '\n') {
-      ++place_->line;
-    } else if (*at_ != ' ' && *at_ != '\t' && *at_ != '\r') {
-      place_->value_line = place_->line;
-    }
+    place_->pass(at_);
     ++at_;
     return *this;
   }
@@ -46,7 +83,7 @@ class CountingIterator {
   ReadingPlace* place_;
 };
 
-/// `line:column` of the `count`-th character.
+/// `line:column` of the `count`-th byte.
 std::string position(std::string_view text, std::size_t count) {
   const std::size_t at = std::min(count == 0 ? 0 : count - 1, text.size());
   const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
@@ -98,7 +135,7 @@ class PositionedBuilder final : public nlohmann::json::json_sax_t {
     key_ = std::move(value);
     // The last value would win silently. Reading goes on, so that every such key is named at once.
     if (open_.back().value->contains(key_) && duplicate_count_++ < 20) {
-      duplicates_ += line_prefix() + "key " + describe(key_) + " stands twice in one object\n";
+      duplicates_ += prefix() + "key " + describe(key_) + " stands twice in one object\n";
     }
     return true;
   }
@@ -119,31 +156,35 @@ class PositionedBuilder final : public nlohmann::json::json_sax_t {
     std::uint32_t place;
   };
 
-  std::string line_prefix() const { return document_.origin() + ":" + std::to_string(reading_.value_line) + ": "; }
+  std::string prefix() const {
+    return document_.origin() + ":" + std::to_string(reading_.token_line) + ":" +
+           std::to_string(reading_.token_column) + ": ";
+  }
 
   nlohmann::json* add(nlohmann::json value) {
     if (document_.places_.size() >= JsonDocument::kValuesMax) {
-      error_ = line_prefix() + "more than " + std::to_string(JsonDocument::kValuesMax) + " values in one file";
+      error_ = prefix() + "more than " + std::to_string(JsonDocument::kValuesMax) + " values in one file";
       return nullptr;
     }
     if (open_.empty()) {
-      document_.places_.push_back({0, reading_.value_line, ""});
+      document_.places_.push_back({0, reading_.token_line, reading_.token_column, ""});
       document_.root_ = std::move(value);
       return &document_.root_;
     }
     nlohmann::json& parent = *open_.back().value;
     if (parent.is_array()) {
-      document_.places_.push_back({open_.back().place, reading_.value_line, std::to_string(parent.size())});
+      document_.places_.push_back(
+          {open_.back().place, reading_.token_line, reading_.token_column, std::to_string(parent.size())});
       parent.push_back(std::move(value));
       return &parent.back();
     }
-    document_.places_.push_back({open_.back().place, reading_.value_line, key_});
+    document_.places_.push_back({open_.back().place, reading_.token_line, reading_.token_column, key_});
     return &(parent[key_] = std::move(value));
   }
 
   bool open(nlohmann::json empty) {
     if (open_.size() >= JsonDocument::kDepthMax) {
-      error_ = line_prefix() + "nested deeper than " + std::to_string(JsonDocument::kDepthMax) + " levels";
+      error_ = prefix() + "nested deeper than " + std::to_string(JsonDocument::kDepthMax) + " levels";
       return false;
     }
     nlohmann::json* value = add(std::move(empty));
@@ -177,7 +218,7 @@ Result<std::shared_ptr<const JsonDocument>> JsonDocument::parse(std::string_view
   }
   auto document = std::make_shared<JsonDocument>();
   document->origin_ = origin;
-  ReadingPlace reading;
+  ReadingPlace reading(text.data());
   PositionedBuilder builder(*document, reading, text);
   const bool whole = nlohmann::json::sax_parse(CountingIterator(text.data(), &reading),
                                                CountingIterator(text.data() + text.size(), &reading), &builder);
@@ -193,8 +234,8 @@ Result<std::shared_ptr<const JsonDocument>> JsonDocument::read_file(const std::s
   return parse(text.value(), file);
 }
 
-int JsonDocument::line_of(const std::string& pointer) const {
-  if (places_.empty()) return 1;
+std::string JsonDocument::place_of(const std::string& pointer) const {
+  if (places_.empty()) return origin_ + ":1:1";
   std::size_t place = 0;
   std::size_t begin = 1;
   while (begin <= pointer.size()) {
@@ -209,7 +250,7 @@ int JsonDocument::line_of(const std::string& pointer) const {
     place = child;
     begin = end + 1;
   }
-  return places_[place].line;
+  return origin_ + ":" + std::to_string(places_[place].line) + ":" + std::to_string(places_[place].column);
 }
 
 }  // namespace hearth

@@ -108,7 +108,7 @@ std::string suggestion(std::string_view word, const std::vector<std::string>& ca
 
 void Problems::add(const JsonDocument& document, const std::string& pointer, const std::string& message) {
   const std::string path = pointer.empty() ? "" : printable(pointer) + ": ";
-  add_line(document.origin() + ":" + std::to_string(document.line_of(pointer)) + ": " + path + message);
+  add_line(document.place_of(pointer) + ": " + path + message);
 }
 
 void Problems::add_line(std::string line) {

@@ -17,7 +17,7 @@
 
 namespace hearth {
 
-/// A parsed file that remembers on which line each value stands.
+/// A parsed file that remembers where each value begins.
 /// Refuses: bad JSON, duplicate keys, nesting deeper than kDepthMax, more than kValuesMax values, files over
 /// kSizeMaxBytes. Errors read `origin:line:column: what`. Threads: immutable after parse().
 class JsonDocument {
@@ -31,8 +31,9 @@ class JsonDocument {
 
   const nlohmann::json& root() const { return root_; }
   const std::string& origin() const { return origin_; }
-  /// 1-based line of the value at a JSON pointer ("/classes/0/name"); of its nearest known parent when unknown.
-  int line_of(const std::string& pointer) const;
+  /// `origin:line:column` of the first character of the value at a JSON pointer ("/classes/0/name"); of its nearest
+  /// known parent when unknown. Lines and columns count from 1, columns in bytes.
+  std::string place_of(const std::string& pointer) const;
 
  private:
   friend class PositionedBuilder;
@@ -40,6 +41,7 @@ class JsonDocument {
   struct Place {
     std::uint32_t parent = 0;
     int line = 1;
+    int column = 1;
     std::string step;  ///< Key, or index as text.
   };
   nlohmann::json root_;
@@ -47,7 +49,7 @@ class JsonDocument {
   std::vector<Place> places_;
 };
 
-/// Collects problems: `origin:line: path: message`. Keeps the first hundred and counts the rest.
+/// Collects problems: `origin:line:column: path: message`. Keeps the first hundred and counts the rest.
 class Problems {
  public:
   void add(const JsonDocument& document, const std::string& pointer, const std::string& message);

@@ -171,7 +171,7 @@ TEST_CASE("shaping is replaced while the server runs") {
   CHECK(served.post("/v2/models/double/infer", kDoubleJson).status == 200);
   const auto refused = served.post("/admin/shaping", "{\n\"error_rate\": 2}");
   CHECK(refused.status == 400);
-  CHECK(error_of(refused).find("/admin/shaping:2: /error_rate: ") != std::string::npos);
+  CHECK(error_of(refused).find("/admin/shaping:2:15: /error_rate: ") != std::string::npos);
   CHECK(served.post("/v2/models/double/infer", kDoubleJson).status == 200);
 }
 

@@ -1,5 +1,5 @@
-#include "runtime/base/json_reader.h"
 #include "runtime/base/digest.h"
+#include "runtime/base/json_reader.h"
 #include "tests/cloud_stub/server_fixture.h"
 
 using namespace hearth;
@@ -124,7 +124,7 @@ TEST_CASE("a bad registration is refused with its place and registers nothing") 
   Served served;
   const auto refused = served.post("/admin/tripwire", "{\"canaries\": [\"abcd\"],\n\"hashes\": []}");
   CHECK(refused.status == 400);
-  CHECK(error_of(refused).find("/admin/tripwire:2: /hashes: unknown key") != std::string::npos);
+  CHECK(error_of(refused).find("/admin/tripwire:2:11: /hashes: unknown key") != std::string::npos);
   CHECK(error_of(served.post("/admin/tripwire", R"({"canaries":["abc"]})")) ==
         "canaries[0] is not 4 to 4096 bytes long");
   CHECK(served.post("/admin/tripwire", "not JSON").status == 400);

@@ -138,7 +138,7 @@ TEST_CASE("a whole shaping file is read, and what is left out keeps its default"
   CHECK(none.value().idle());
 }
 
-TEST_CASE("all problems of a shaping file come at once, each with its line") {
+TEST_CASE("all problems of a shaping file come at once, each with its place") {
   const std::string problems = problems_in(R"({
   "latency": {"distribution": "uniform", "min_ms": 9, "max_ms": 3},
   "uplink_mbit_per_s": -1,
@@ -148,13 +148,13 @@ TEST_CASE("all problems of a shaping file come at once, each with its line") {
   "seed": "one"
 })");
   CAPTURE(problems);
-  CHECK(problems.find("net.json:2: /latency/min_ms: is more than max_ms") != std::string::npos);
-  CHECK(problems.find("net.json:3: /uplink_mbit_per_s: ") != std::string::npos);
-  CHECK(problems.find("net.json:4: /downlink_mbit_per_s: is under 0.001") != std::string::npos);
-  CHECK(problems.find("net.json:5: /error_rate: ") != std::string::npos);
-  CHECK(problems.find("net.json:6: /eror_rate: unknown key") != std::string::npos);
+  CHECK(problems.find("net.json:2:52: /latency/min_ms: is more than max_ms") != std::string::npos);
+  CHECK(problems.find("net.json:3:24: /uplink_mbit_per_s: ") != std::string::npos);
+  CHECK(problems.find("net.json:4:26: /downlink_mbit_per_s: is under 0.001") != std::string::npos);
+  CHECK(problems.find("net.json:5:17: /error_rate: ") != std::string::npos);
+  CHECK(problems.find("net.json:6:16: /eror_rate: unknown key") != std::string::npos);
   CHECK(problems.find("\"error_rate\"") != std::string::npos);  // the nearest valid key
-  CHECK(problems.find("net.json:7: /seed: ") != std::string::npos);
+  CHECK(problems.find("net.json:7:11: /seed: ") != std::string::npos);
 }
 
 TEST_CASE("a latency must say all of its distribution and nothing else") {

@@ -2,16 +2,19 @@
 #include <catch2/catch.hpp>
 
 #include "policies/policy.h"
+#include "tests/support/without_columns.h"
 
 namespace hearth::policies {
 namespace {
 
-std::string refusal(const std::string& text) {
+std::string refusal_with_columns(const std::string& text) {
   const auto loaded = Policy::load(text, "policy.json");
   if (loaded.ok()) return "(accepted)";
   CHECK(loaded.error().code == ErrorCode::kInvalidArgument);
   return loaded.error().message;
 }
+
+std::string refusal(const std::string& text) { return test::without_columns(refusal_with_columns(text)); }
 
 /// A good policy with `extra` after line 3, so that what is in it stands on line 4.
 std::string with(const std::string& extra) {
@@ -46,7 +49,7 @@ void check(const std::vector<Case>& cases) {
 TEST_CASE("the frame of a policy file is checked") {
   check({
       {"[]", "policy.json:1: expected an object, got an array"},
-      {"", "policy.json:1:1: the file is empty, expected JSON"},
+      {"", "policy.json:1: the file is empty, expected JSON"},
       {"{}",
        "policy.json:1: \"version\" is missing\npolicy.json:1: \"name\" is missing\n"
        "policy.json:1: \"classes\" is missing"},
@@ -236,12 +239,12 @@ TEST_CASE("tests in a policy file are checked") {
   });
 }
 
-TEST_CASE("all problems of a policy come in one error") {
-  CHECK(refusal(
+TEST_CASE("all problems of a policy come in one error, each with its line and column") {
+  CHECK(refusal_with_columns(
             with("\"default_class\": 3,\n\"forbid\": [{\"id\": \"r\", \"when\": {\"utc_hour\": true}}],\n\"x\": 1")) ==
-        "policy.json:4: /default_class: expected a string, got 3\n"
-        "policy.json:5: /forbid/0/when/utc_hour: expected a whole number from 0 to 23, got true\n"
-        "policy.json:6: /x: unknown key; valid keys: $schema, description, version, name, classes, default_class, "
+        "policy.json:4:18: /default_class: expected a string, got 3\n"
+        "policy.json:5:45: /forbid/0/when/utc_hour: expected a whole number from 0 to 23, got true\n"
+        "policy.json:6:6: /x: unknown key; valid keys: $schema, description, version, name, classes, default_class, "
         "detectors, min_class, classify, forbid, budgets, prefer, tests, properties");
 }
 
@@ -266,11 +269,13 @@ std::string unknown_names(std::vector<EndpointFacts> endpoints, std::vector<std:
 }
 
 TEST_CASE("names that the configuration does not have are refused, all in one error") {
-  const std::string endpoint = "p.json:4: /classes/2/endpoints/0: no endpoint is called \"mian\" in the configuration";
-  const std::string site = "p.json:8: /forbid/1/sites/3: no endpoint is called \"mayn\" in the configuration";
-  const std::string region = "p.json:9: /forbid/2/sites/1: no endpoint is in region \"eu-west\" in the configuration";
-  const std::string model = "p.json:5: /classify/0/when/model: no model is called \"tager\" in the configuration";
-  const std::string other = "p.json:7: /forbid/0/when/model: no model is called \"reader\" in the configuration";
+  const std::string endpoint =
+      "p.json:4:74: /classes/2/endpoints/0: no endpoint is called \"mian\" in the configuration";
+  const std::string site = "p.json:8:70: /forbid/1/sites/3: no endpoint is called \"mayn\" in the configuration";
+  const std::string region =
+      "p.json:9:52: /forbid/2/sites/1: no endpoint is in region \"eu-west\" in the configuration";
+  const std::string model = "p.json:5:46: /classify/0/when/model: no model is called \"tager\" in the configuration";
+  const std::string other = "p.json:7:35: /forbid/0/when/model: no model is called \"reader\" in the configuration";
   const std::string main = " (did you mean \"main\"?)";
   const std::string tagger = " (did you mean \"tagger\"?)";
   CHECK(unknown_names({{"main", "eu"}, {"other", "us"}}, {"tagger"}) ==
@@ -283,9 +288,19 @@ TEST_CASE("names that the configuration does not have are refused, all in one er
 TEST_CASE("names are not compared with what the configuration has none of") {
   CHECK(unknown_names({}, {}).empty());
   CHECK(unknown_names({}, {"tagger", "tager"}) ==
-        "p.json:7: /forbid/0/when/model: no model is called \"reader\" in the configuration");
+        "p.json:7:35: /forbid/0/when/model: no model is called \"reader\" in the configuration");
   // Every endpoint may be in the region that a rule forbids, so the rule takes all out.
   CHECK(unknown_names({{"main", ""}, {"mian", ""}, {"mayn", ""}}, {}).empty());
+}
+
+TEST_CASE("a problem stands at the first character of its value") {
+  // A word, the object that misses a key, an array that is empty, and an object after a character of two bytes.
+  CHECK(refusal_with_columns(with("\t\"default_class\":\t\"hihg\"")).starts_with("policy.json:4:19: /default_class: "));
+  CHECK(refusal_with_columns(with(R"("forbid": [ {"id": "r"}])")) ==
+        "policy.json:4:13: /forbid/0: \"when\" is missing");
+  CHECK(refusal_with_columns(with_classes("")) == "policy.json:2:12: /classes: expected at least one class");
+  CHECK(refusal_with_columns(with("\"description\": \"\u00e9\", \"forbid\": {}")) ==
+        "policy.json:4:32: /forbid: expected an array of objects, got an object");
 }
 
 TEST_CASE("a policy file that is missing says so") {

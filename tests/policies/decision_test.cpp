@@ -217,7 +217,7 @@ TEST_CASE("the hash is that of the file's bytes") {
   CHECK(one.value()->sha256() != other.value()->sha256());
 }
 
-TEST_CASE("a test in a policy file that does not hold is reported with its line") {
+TEST_CASE("a test in a policy file that does not hold is reported with its place") {
   const auto loaded = Policy::load(R"({"version":1,"name":"p",
     "classes":[{"name":"a","egress":"allow"},{"name":"b","egress":"never"}],
     "tests":[
@@ -231,9 +231,9 @@ TEST_CASE("a test in a policy file that does not hold is reported with its line"
   CHECK(loaded.value()->test_count() == 2);
   CHECK(loaded.value()->run_tests() ==
         std::vector<std::string>{
-            "p.json:5: test \"wrong\": class: expected \"b\", got \"a\"",
-            "p.json:5: test \"wrong\": mask: expected \"[edge, cloud:x]\", got \"[edge, cloud]\"",
-            "p.json:5: test \"wrong\": plan: expected \"cascade\", got \"edge\"",
+            "p.json:5:15: test \"wrong\": class: expected \"b\", got \"a\"",
+            "p.json:5:15: test \"wrong\": mask: expected \"[edge, cloud:x]\", got \"[edge, cloud]\"",
+            "p.json:5:15: test \"wrong\": plan: expected \"cascade\", got \"edge\"",
         });
 }
 

@@ -54,16 +54,16 @@ TEST_CASE("the shipped workload is the one the main job is described with") {
 
 TEST_CASE("class shares that do not add up to one are refused with their sum") {
   CHECK(refusal_of(classes(R"({"public": {"share": 0.6}, "personal": {"share": 0.25}, "sensitive": {"share": 0.25}})"))
-            .find("workload.json:1: ") == 0);
+            .find("workload.json:1:1: ") == 0);
   CHECK(refusal_of(classes(R"({"public": {"share": 0.6}, "personal": {"share": 0.25}, "sensitive": {"share": 0.25}})"))
             .find("the class shares add up to 1.1, expected 1") != std::string::npos);
 }
 
-TEST_CASE("every problem of a workload file comes in one error, with its line and path") {
+TEST_CASE("every problem of a workload file comes in one error, with its place and path") {
   const std::string message =
       refusal_of("{\"version\": 1,\n\"images\": 0,\n\"deadline\": 5,\n\"classes\": " + kFair + "}");
-  CHECK(message.find("workload.json:2: /images:") != std::string::npos);
-  CHECK(message.find("workload.json:3: /deadline:") != std::string::npos);
+  CHECK(message.find("workload.json:2:11: /images:") != std::string::npos);
+  CHECK(message.find("workload.json:3:13: /deadline:") != std::string::npos);
   CHECK(message.find("deadline_ms") != std::string::npos);  // the nearest valid key
 }
 

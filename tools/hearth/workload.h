@@ -39,7 +39,7 @@ struct WorkloadSpec {
 /// The photos there are to draw from: Fashion-MNIST's test images.
 inline constexpr std::uint64_t kImagesMax = 10'000;
 
-/// Reads a workload file. All problems come in one error, a line each: `file:line: path: what, expected what`.
+/// Reads a workload file. All problems come in one error, a line each: `file:line:column: path: what, expected what`.
 Result<WorkloadSpec> load_workload(const std::string& file);
 
 /// The bounds again, for values that flags have changed. One line, naming the flag's key.

@@ -82,7 +82,7 @@ struct RuntimeConfig {
 
 /// Reads a runtime configuration and the pair files it names, and validates both. Relative paths in it are relative to
 /// the file's folder and come back relative to the working directory. All problems come in one error, a line each:
-/// `file:line: path: what, expected what`.
+/// `file:line:column: path: what, expected what`.
 Result<RuntimeConfig> load_config(const std::string& file);
 
 /// Reads a pair file as `hearth prepare` writes it. `edge.file` must exist and comes back relative to the working

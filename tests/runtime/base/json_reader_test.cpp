@@ -49,16 +49,16 @@ TEST_CASE("bad JSON is refused with file, line and column") {
 
 TEST_CASE("keys that stand twice are all named") {
   CHECK(refusal("{\"a\": 1,\n\"b\": {\"c\": 1,\n\"c\": 2},\n\"a\": 3}") ==
-        "f.json:3: key \"c\" stands twice in one object\nf.json:4: key \"a\" stands twice in one object");
+        "f.json:3:1: key \"c\" stands twice in one object\nf.json:4:1: key \"a\" stands twice in one object");
 }
 
 TEST_CASE("nesting and the number of values are bounded") {
   const std::string at_limit = std::string(64, '[') + std::string(64, ']');
   CHECK(JsonDocument::parse(at_limit, "f.json").ok());
-  CHECK(refusal("[" + at_limit + "]") == "f.json:1: nested deeper than 64 levels");
+  CHECK(refusal("[" + at_limit + "]") == "f.json:1:65: nested deeper than 64 levels");
   std::string many = "[0";
   for (int i = 0; i < 1'000'000; ++i) many += ",0";
-  CHECK(refusal(many + "]") == "f.json:1: more than 1000000 values in one file");
+  CHECK(refusal(many + "]") == "f.json:1:2000000: more than 1000000 values in one file");
 }
 
 TEST_CASE("a document over the size limit is refused") {
@@ -67,15 +67,101 @@ TEST_CASE("a document over the size limit is refused") {
   CHECK(document.error().message == "f.json: larger than the limit of 16777216 bytes");
 }
 
-TEST_CASE("a document knows on which line each value stands") {
+TEST_CASE("a document knows where each value begins") {
   const auto document = parsed("{\n\"a\": 1\n,\n\"b/~\": [\n  true,\n  {\"c\":\n  \"x\"}]\n}\n");
-  CHECK(document->line_of("") == 1);
-  CHECK(document->line_of("/a") == 2);  // The parser reads on past a number: the line break must not count.
-  CHECK(document->line_of("/b~1~0") == 4);
-  CHECK(document->line_of("/b~1~0/0") == 5);
-  CHECK(document->line_of("/b~1~0/1") == 6);
-  CHECK(document->line_of("/b~1~0/1/c") == 7);
-  CHECK(document->line_of("/b~1~0/1/missing") == 6);
+  CHECK(document->place_of("") == "f.json:1:1");
+  CHECK(document->place_of("/a") == "f.json:2:6");  // The parser reads on past a number: the line break must not count.
+  CHECK(document->place_of("/b~1~0") == "f.json:4:8");
+  CHECK(document->place_of("/b~1~0/0") == "f.json:5:3");
+  CHECK(document->place_of("/b~1~0/1") == "f.json:6:3");
+  CHECK(document->place_of("/b~1~0/1/c") == "f.json:7:3");
+  CHECK(document->place_of("/b~1~0/1/missing") == "f.json:6:3");
+}
+
+TEST_CASE("values on one line have their own columns") {
+  const auto document = parsed(R"({"n":-1.5e3,"s":"text","o":{"k":null},"a":[12,[],{},[false ,7]],"t":true})");
+  CHECK(document->place_of("/n") == "f.json:1:6");
+  CHECK(document->place_of("/s") == "f.json:1:17");
+  CHECK(document->place_of("/o") == "f.json:1:28");
+  CHECK(document->place_of("/o/k") == "f.json:1:33");
+  CHECK(document->place_of("/a") == "f.json:1:43");
+  CHECK(document->place_of("/a/0") == "f.json:1:44");
+  CHECK(document->place_of("/a/1") == "f.json:1:47");
+  CHECK(document->place_of("/a/2") == "f.json:1:50");
+  CHECK(document->place_of("/a/3") == "f.json:1:53");
+  CHECK(document->place_of("/a/3/0") == "f.json:1:54");
+  CHECK(document->place_of("/a/3/1") == "f.json:1:61");
+  CHECK(document->place_of("/t") == "f.json:1:69");
+}
+
+TEST_CASE("what stands inside a string moves no column, and columns count bytes") {
+  CHECK(parsed(R"(["a\"b, [1]: {", 2])")->place_of("/1") == "f.json:1:18");
+  CHECK(parsed(R"(["\\", "\\\"", 2])")->place_of("/2") == "f.json:1:16");
+  CHECK(parsed("[\t\t\"x\",\t7]")->place_of("/1") == "f.json:1:9");
+  CHECK(parsed("[\"\u00e9\u20ac\", 7]")->place_of("/1") == "f.json:1:11");
+  CHECK(parsed("[\"\u00e9\u20ac\",\r\n 7]")->place_of("/1") == "f.json:2:2");
+  CHECK(parsed("\ufeff[7]")->place_of("/0") == "f.json:1:5");  // A byte order mark has three.
+  CHECK(parsed("42")->place_of("") == "f.json:1:1");
+  CHECK(parsed(" \n  \"x\"")->place_of("") == "f.json:2:3");
+}
+
+/// `depth` levels of arrays and objects with every kind of value, and white space from `state`. Notes in `places` where
+/// each value begins.
+struct RandomText {
+  std::uint32_t state;
+  std::string text;
+  std::vector<std::pair<std::string, std::size_t>> places;
+
+  std::uint32_t next(std::uint32_t bound) {
+    state = state * 1'664'525u + 1'013'904'223u;
+    return (state >> 16) % bound;
+  }
+  void space() {
+    for (std::uint32_t i = next(3); i > 0; --i) text += " \t\n\r"[next(4)];
+  }
+  void value(const std::string& pointer, int depth) {
+    space();
+    places.emplace_back(pointer, text.size());
+    const std::uint32_t kind = next(depth > 0 ? 12 : 8);
+    static const char* const kPlain[] = {"0",    "-12.5E+3",   "true",          "null",
+                                         "\"\"", "\"\u00e9\"", "\"\\\"]\\\\\"", "\"{ ,:\\n\\u00e9\""};
+    if (kind < 8) {
+      text += kPlain[kind];
+    } else {
+      const bool object = kind < 10;
+      text += object ? '{' : '[';
+      const std::uint32_t count = next(4);
+      for (std::uint32_t i = 0; i < count; ++i) {
+        if (i > 0) text += ',';
+        space();
+        if (object) text += "\"" + std::to_string(i) + "\"";
+        space();
+        if (object) text += ':';
+        value(pointer + "/" + std::to_string(i), depth - 1);
+        space();
+      }
+      text += object ? '}' : ']';
+    }
+  }
+};
+
+TEST_CASE("every value of a random text is found where it was written") {
+  std::size_t checked = 0;
+  for (std::uint32_t seed = 0; seed < 500; ++seed) {
+    RandomText random{seed, "", {}};
+    random.value("", 4);
+    random.space();
+    INFO(random.text);
+    const auto document = parsed(random.text);
+    for (const auto& [pointer, at] : random.places) {
+      const auto begin = random.text.begin();
+      const auto line = 1 + std::count(begin, begin + static_cast<std::ptrdiff_t>(at), '\n');
+      const std::size_t column = at - (random.text.rfind('\n', at) + 1) + 1;  // npos + 1 is 0.
+      REQUIRE(document->place_of(pointer) == "f.json:" + std::to_string(line) + ":" + std::to_string(column));
+      ++checked;
+    }
+  }
+  CHECK(checked > 1000);
 }
 
 TEST_CASE("values of the wrong type or out of range leave the target alone") {
@@ -97,12 +183,12 @@ TEST_CASE("values of the wrong type or out of range leave the target alone") {
         reader.read_choice("choice", choice, {"never", "redacted", "allow"});
       });
   CHECK(message ==
-        "f.json:1: /text: expected a string, got 1\n"
-        "f.json:2: /flag: expected true or false, got \"yes\"\n"
-        "f.json:3: /real: expected a number from 0 to 1, got 1.5\n"
-        "f.json:4: /count: expected a whole number from 1 to 9, got -1\n"
-        "f.json:6: /list/1: expected a string, got 2\n"
-        "f.json:7: /choice: expected one of never, redacted, allow; got \"alow\" (did you mean \"allow\"?)");
+        "f.json:1:10: /text: expected a string, got 1\n"
+        "f.json:2:9: /flag: expected true or false, got \"yes\"\n"
+        "f.json:3:9: /real: expected a number from 0 to 1, got 1.5\n"
+        "f.json:4:10: /count: expected a whole number from 1 to 9, got -1\n"
+        "f.json:6:2: /list/1: expected a string, got 2\n"
+        "f.json:7:11: /choice: expected one of never, redacted, allow; got \"alow\" (did you mean \"allow\"?)");
   CHECK(text == "before");
   CHECK(flag);
   CHECK(real == 0.5);
@@ -135,9 +221,9 @@ TEST_CASE("unknown and missing keys are named, with the nearest valid one") {
     reader.read("regions", out);
   };
   CHECK(problems_of("{\"egres\":\n1, \"wholly_different\": 2}", read) ==
-        "f.json:1: \"egress\" is missing\n"
-        "f.json:2: /egres: unknown key (did you mean \"egress\"?)\n"
-        "f.json:2: /wholly_different: unknown key; valid keys: egress, regions");
+        "f.json:1:1: \"egress\" is missing\n"
+        "f.json:2:1: /egres: unknown key (did you mean \"egress\"?)\n"
+        "f.json:2:24: /wholly_different: unknown key; valid keys: egress, regions");
 }
 
 TEST_CASE("objects and arrays of objects are visited and finished") {
@@ -151,10 +237,10 @@ TEST_CASE("objects and arrays of objects are visited and finished") {
       });
   CHECK(visits == 2);
   CHECK(message ==
-        "f.json:1: /o/x: unknown key\n"
-        "f.json:2: /list/0/y: unknown key\n"
-        "f.json:2: /list/1: expected an object, got 3\n"
-        "f.json:3: /bad: expected an object, got 4");
+        "f.json:1:13: /o/x: unknown key\n"
+        "f.json:2:16: /list/0/y: unknown key\n"
+        "f.json:2:20: /list/1: expected an object, got 3\n"
+        "f.json:3:8: /bad: expected an object, got 4");
 }
 
 TEST_CASE("a hundred problems are listed and the rest counted") {

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/without_columns.h"
+
 namespace hearth {
 namespace {
 
@@ -43,28 +45,29 @@ class Folder {
   fs::path path_;
 };
 
-/// What is wrong with a pair of this text, without the folder's name.
-std::string pair_refusal(const std::string& text) {
-  const Folder folder("pair");
-  const auto pair = load_pair(folder.write("p.json", text));
-  if (pair.ok()) return "(accepted)";
-  std::string message = pair.error().message;
+std::string without(const Folder& folder, std::string message) {
   for (std::size_t found; (found = message.find(folder.at(""))) != std::string::npos;) {
     message.erase(found, folder.at("").size());
   }
   return message;
 }
 
-std::string config_refusal(const std::string& text) {
+/// What is wrong with a pair of this text, without the folder's name.
+std::string pair_refusal_with_columns(const std::string& text) {
+  const Folder folder("pair");
+  const auto pair = load_pair(folder.write("p.json", text));
+  return pair.ok() ? "(accepted)" : without(folder, pair.error().message);
+}
+
+std::string pair_refusal(const std::string& text) { return test::without_columns(pair_refusal_with_columns(text)); }
+
+std::string config_refusal_with_columns(const std::string& text) {
   const Folder folder("config");
   const auto config = load_config(folder.write("c.json", text));
-  if (config.ok()) return "(accepted)";
-  std::string message = config.error().message;
-  for (std::size_t found; (found = message.find(folder.at(""))) != std::string::npos;) {
-    message.erase(found, folder.at("").size());
-  }
-  return message;
+  return config.ok() ? "(accepted)" : without(folder, config.error().message);
 }
+
+std::string config_refusal(const std::string& text) { return test::without_columns(config_refusal_with_columns(text)); }
 
 /// A good configuration with `extra` on line 2.
 std::string with(const std::string& extra) {
@@ -126,7 +129,7 @@ struct Case {
 TEST_CASE("every mistake in a pair file is named") {
   const std::string hex63(63, 'a');
   const std::vector<Case> cases = {
-      {"", "p.json:1:1: the file is empty, expected JSON"},
+      {"", "p.json:1: the file is empty, expected JSON"},
       {"[]", "p.json:1: expected an object, got an array"},
       {"{}", "p.json:1: \"name\" is missing\np.json:1: \"edge\" is missing"},
       {R"({"name": "t", "edge": {"file": "absent.pt"}})",
@@ -184,7 +187,7 @@ TEST_CASE("every mistake in a pair file is named") {
 TEST_CASE("every mistake in a configuration is named") {
   const std::vector<Case> cases = {
       {"{\"models\": [",
-       "c.json:1:13: syntax error while parsing value - unexpected end of input; expected '[', '{', or a "
+       "c.json:1: syntax error while parsing value - unexpected end of input; expected '[', '{', or a "
        "literal"},
       {"{}", "c.json:1: \"models\" is missing\nc.json:1: \"policy\" is missing"},
       {R"({"models": [], "policy": ""})",
@@ -195,7 +198,7 @@ TEST_CASE("every mistake in a configuration is named") {
       {R"({"models": ["pair.json", "pair.json"], "policy": "policy.json"})",
        "c.json:1: /models/1: model \"tagger\" is there twice"},
       {R"({"models": ["policy.json"], "policy": "policy.json"})",
-       "policy.json:1:2: syntax error while parsing value - invalid literal"},
+       "policy.json:1: syntax error while parsing value - invalid literal"},
       {with(R"("endpoints": [{"name": "edge", "url": "https://a.example"}])"),
        "c.json:2: /endpoints/0/name: \"edge\" is this device: choose another name"},
       {with(R"("endpoints": [{"name": "a", "url": "http://a.example"}])"),
@@ -226,6 +229,19 @@ TEST_CASE("every mistake in a configuration is named") {
   }
 }
 
+TEST_CASE("a problem has the line and the column of its value") {
+  CHECK(config_refusal_with_columns(with(R"("limits": {"edge_slots": 1.5}, "threads": 0)")) ==
+        "c.json:2:43: /threads: expected a whole number from 1 to 256, got 0\n"
+        "c.json:2:26: /limits/edge_slots: expected a whole number from 1 to 256, got 1.5");
+  CHECK(config_refusal_with_columns(with(R"("endpoints": [{"name": "a"}])")) ==
+        "c.json:2:15: /endpoints/0: \"url\" is missing");
+  CHECK(pair_refusal_with_columns("") == "p.json:1:1: the file is empty, expected JSON");
+  CHECK(config_refusal_with_columns("{\"models\": [").starts_with("c.json:1:13: syntax error"));
+  CHECK(config_refusal_with_columns(R"({"models": ["policy.json"], "policy": "policy.json"})")
+            .starts_with("policy.json:1:2: syntax error"));
+  CHECK(pair_refusal_with_columns(Folder::pair(R"({"version": "1"})")) == "p.json:4:10: /cloud: \"model\" is missing");
+}
+
 TEST_CASE("32 endpoints are one too many") {
   std::string list;
   for (int i = 0; i < 32; ++i) {
@@ -240,9 +256,9 @@ TEST_CASE("problems of the configuration and of its pairs come together") {
   folder.write("bad.json", R"({"name": "b", "edge": 3})");
   const auto config = load_config(folder.write("c.json", R"({"models": ["bad.json"], "threads": "two"})"));
   REQUIRE_FALSE(config.ok());
-  CHECK(config.error().message == folder.at("c.json") + ":1: \"policy\" is missing\n" + folder.at("bad.json") +
-                                      ":1: /edge: expected an object, got 3\n" + folder.at("c.json") +
-                                      ":1: /threads: expected a whole number from 1 to 256, got \"two\"");
+  CHECK(config.error().message == folder.at("c.json") + ":1:1: \"policy\" is missing\n" + folder.at("bad.json") +
+                                      ":1:23: /edge: expected an object, got 3\n" + folder.at("c.json") +
+                                      ":1:37: /threads: expected a whole number from 1 to 256, got \"two\"");
 }
 
 TEST_CASE("missing files and folders are named") {
