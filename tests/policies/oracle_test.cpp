@@ -1,6 +1,8 @@
 // The Z3 oracle against the evaluator, point by point: only an oracle that agrees may judge the proof engine.
 #include <catch2/catch.hpp>
 
+#include <iostream>
+
 #include "policies/policy.h"
 #include "random_policy.h"
 #include "z3_oracle.h"
@@ -42,7 +44,7 @@ TEST_CASE("the oracle decides every drawn request as the evaluator does") {
       coverage.add(said->edge ? "edge permitted" : "edge denied");
     }
   }
-  WARN(coverage.text());
+  std::cout << "oracle and evaluator:\n" << coverage.text();
 }
 
 }  // namespace

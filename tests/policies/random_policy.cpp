@@ -211,8 +211,8 @@ std::optional<bool> draw_flag(Draw& in, unsigned true_in, unsigned unknown_in) {
   return in.one_in(true_in);
 }
 
-/// One entry as `hearth policy prove` reads it, or nothing for a test that its operators cannot state.
-std::string query_entry(const std::string& attribute, const json& test) {
+/// The same as `hearth policy prove` reads it: an entry for each operator.
+std::string query_entries(const std::string& attribute, const json& test) {
   const auto word = [](const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
   if (test.is_array()) {
     std::string list;
@@ -220,11 +220,15 @@ std::string query_entry(const std::string& attribute, const json& test) {
     return attribute + "=" + list;
   }
   if (!test.is_object()) return attribute + "=" + word(test);
-  if (test.size() != 1) return "";
-  const std::map<std::string, std::string> signs = {{"eq", "="},  {"ne", "!="}, {"gt", ">"},
-                                                    {"ge", ">="}, {"lt", "<"},  {"le", "<="}};
-  const auto sign = signs.find(test.begin().key());
-  return sign == signs.end() ? "" : attribute + sign->second + word(*test.begin());
+  const std::map<std::string, std::string> signs = {{"ne", "!="}, {"gt", ">"}, {"ge", ">="}, {"lt", "<"}, {"le", "<="}};
+  std::string entries;
+  for (const auto& [op, value] : test.items()) {
+    const auto sign = signs.find(op);
+    const std::string entry =
+        sign == signs.end() ? query_entries(attribute, value) : attribute + sign->second + word(value);
+    entries += (entries.empty() ? "" : " & ") + entry;
+  }
+  return entries;
 }
 
 std::vector<json*> numbers_in(json& value) {
@@ -313,9 +317,10 @@ json draw_change(Draw& in, const json& policy) {
     if (in.one_in(2)) changed["budgets"]["cloud_mib_per_day"] = in.of(kMib.thresholds);
     if (in.one_in(2)) changed["classes"].back() = {{"name", changed["classes"].back()["name"]}, {"egress", "never"}};
   } else {
-    rules.push_back(list == "forbid"     ? draw_forbid(in, policy, "added")
-                    : list == "classify" ? draw_classify(in, policy, "added")
-                                         : draw_prefer(in, policy, "added"));
+    const std::string id = "added-" + list + std::to_string(rules.size());
+    rules.push_back(list == "forbid"     ? draw_forbid(in, policy, id)
+                    : list == "classify" ? draw_classify(in, policy, id)
+                                         : draw_prefer(in, policy, id));
   }
   if (rules.empty()) changed.erase(list);
   return changed;
@@ -329,7 +334,7 @@ DrawnRequest draw_request(Draw& in) {
   if (!request.text.empty() && in.one_in(8)) request.folded_text = request.text + in.of(kPieces);
   Facts& facts = request.facts;
   facts.text_understood = !in.one_in(10);
-  facts.has_tensors = request.text.empty() || in.one_in(3);
+  facts.has_tensors = in.one_in(request.text.empty() ? 2 : 3);
   for (auto& count : facts.detected) {
     if (in.one_in(4)) count = static_cast<std::uint16_t>(draw_number(in, kCount));
   }
@@ -358,9 +363,8 @@ DrawnQuery draw_query(Draw& in, const json& policy) {
                                         : kind <= 2 ? content_test(in, policy)
                                         : kind == 3 ? std::pair<std::string, json>("text.contains", needle_test(in))
                                                     : moment_test(in);
-    const std::string entry = query_entry(test.first, test.second);
-    if (entry.empty() || query.when.contains(test.first)) continue;
-    query.text += (query.text.empty() ? "" : " & ") + entry;
+    if (query.when.contains(test.first)) continue;
+    query.text += (query.text.empty() ? "" : " & ") + query_entries(test.first, test.second);
     query.when[test.first] = test.second;
   }
   query.target = in.of<std::string>(

@@ -33,8 +33,9 @@ struct Subject {
 };
 
 struct Truth3 {
-  expr may;   ///< Holds, or is unknown.
-  expr sure;  ///< Is known to hold.
+  expr may;    ///< Holds, or is unknown.
+  expr sure;   ///< Is known to hold.
+  expr asked;  ///< As a query means it: unknown is a value of its own.
 };
 
 /// The variables: one of each for every attribute that is asked for, shared by all policies.
@@ -84,7 +85,6 @@ class Inputs {
   void add_bounds(z3::solver& solver) {
     for (const expr& bound : bounds_) solver.add(bound);
     solver.add(choice("consent") != choice_value(3));
-    solver.add(has_tensors() || has_text());
     solver.add(named("endpoint") != absent());
     for (const auto& [needle, here] : needles_) {
       solver.add(z3::implies(here, has_text()));
@@ -129,12 +129,14 @@ class Formulas {
   Truth3 conditions(const json& when) {
     z3::expr_vector may(c_);
     z3::expr_vector sure(c_);
+    z3::expr_vector asked(c_);
     for (const auto& [attribute, test] : when.items()) {
       const Truth3 entry = condition(attribute, test);
       may.push_back(entry.may);
       sure.push_back(entry.sure);
+      asked.push_back(entry.asked);
     }
-    return {z3::mk_and(may), z3::mk_and(sure)};
+    return {z3::mk_and(may), z3::mk_and(sure), z3::mk_and(asked)};
   }
 
   expr edge_permitted() {
@@ -240,20 +242,23 @@ class Formulas {
     const json ops = test.is_object() ? test : json{{test.is_array() ? "in" : "eq", test}};
     const Subject subject = subject_of(attribute);
     expr holds = yes();
+    expr asked = yes();
     bool asks_for_unknown = false;
     for (const auto& [op, operand] : ops.items()) {
       const json values = op == "in" ? operand : json::array({operand});
       expr any = no();
+      bool unknown = false;
       for (const json& value : values) {
         any = any || subject.compare(op == "ne" || op == "in" ? "eq" : op, value);
-        const bool unknown = !subject.unknown_word.empty() && value == subject.unknown_word;
-        asks_for_unknown = asks_for_unknown || (unknown && op != "ne");
+        unknown = unknown || (!subject.unknown_word.empty() && value == subject.unknown_word);
       }
       holds = holds && (op == "ne" ? !any : any);
+      asks_for_unknown = asks_for_unknown || (unknown && op != "ne");
+      asked = asked && ((subject.known && (op == "ne" ? !any : any)) ||
+                        (!subject.known && c_.bool_val(unknown != (op == "ne"))));
     }
-    expr sure = subject.known && holds;
-    if (asks_for_unknown) sure = sure || !subject.known;
-    return {!subject.known || holds, sure};
+    const expr sure = (subject.known && holds) || (!subject.known && c_.bool_val(asks_for_unknown));
+    return {!subject.known || holds, sure, asked};
   }
 
   Subject subject_of(const std::string& attribute) {
@@ -377,7 +382,7 @@ void Z3Oracle::set_timeout_ms(unsigned timeout_ms) { state_->timeout_ms = timeou
 
 Answer Z3Oracle::some(const json& when, const std::string& target, bool permitted) {
   State& s = *state_;
-  const expr asked = s.a.conditions(when).sure;
+  const expr asked = s.a.conditions(when).asked;
   if (target == "edge") {
     const expr edge = s.a.edge_permitted();
     return s.ask(asked && (permitted ? edge : !edge), false);

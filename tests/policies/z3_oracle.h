@@ -18,8 +18,8 @@ namespace hearth::policies {
 /// Whether there is an input of the kind asked for.
 enum class Answer : std::uint8_t { kNone, kSome, kUnknown };
 
-/// Threads: one at a time. All numbers are within the bounds that the language has for them; a request holds a tensor,
-/// text or both; an endpoint has a name. Strings are compared by identity, needles of text.contains by containment.
+/// Threads: one at a time. All numbers are within the bounds that the language has for them; an endpoint has a name.
+/// Strings are compared by identity, needles of text.contains by containment.
 class Z3Oracle {
  public:
   using Endpoints = std::vector<std::pair<std::string, std::string>>;  ///< Name, region.
@@ -28,8 +28,9 @@ class Z3Oracle {
   explicit Z3Oracle(const nlohmann::json& policy, const nlohmann::json& other = {}, const Endpoints& only = {});
   ~Z3Oracle();
 
-  /// An input for which `when` is known to hold and that may (`permitted`), or may not, use `target`: edge, cloud,
-  /// cloud:<endpoint>, region:<name>.
+  /// An input that `when` asks for and that may (`permitted`), or may not, use `target`: edge, cloud, cloud:<endpoint>,
+  /// region:<name>. Unknown is a value of its own: it is what `!=` and its own name (`absent`) ask for. An endpoint of
+  /// unknown region may be in any region, and surely is in none.
   Answer some(const nlohmann::json& when, const std::string& target, bool permitted);
   /// An input for which `policy` permits a site that `other` does not.
   Answer some_permitted_by_first_only();
