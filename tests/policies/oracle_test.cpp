@@ -21,7 +21,7 @@ Z3Oracle::Decision decision_of(const Policy& policy, const Facts& facts, const E
 
 TEST_CASE("the oracle decides every drawn request as the evaluator does") {
   Coverage coverage;
-  for (std::uint64_t seed = 0; seed < 150; ++seed) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
     Draw in(seed);
     const json text = draw_policy(in);
     const auto policy = load_drawn(text);
