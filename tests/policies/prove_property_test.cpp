@@ -458,9 +458,8 @@ TEST_CASE("a query that excludes the unknown value by name does not ask for it")
 }
 
 TEST_CASE("a witness has a text whatever characters the words of the rules hold") {
-  const json raise = {{{"id", "a"}, {"when", {{"text.contains", "x\x01y"}}}, {"class", "high"}},
-                      {{"id", "b"}, {"when", {{"text.contains", {"p|q", "|"}}}}, {"class", "high"}},
-                      {{"id", "c"}, {"when", {{"text.contains", "\x01"}}}, {"class", "high"}}};
+  const json raise = {{{"id", "a"}, {"when", {{"text.contains", "\x01"}}}, {"class", "high"}},
+                      {{"id", "b"}, {"when", {{"text.contains", {"p|q", "|"}}}}, {"class", "high"}}};
   const auto policy = small_policy(json::array(), raise);
   for (const char* query : {"payload=text -> cloud", "payload=text & class=low -> cloud", "-> cloud"}) {
     const auto proof = prove_never(*policy, query);

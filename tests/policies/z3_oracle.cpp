@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <stdexcept>
@@ -344,7 +345,10 @@ struct Z3Oracle::State {
     solver.add(question);
     if (about_cloud && !only.empty()) solver.add(one_of_only());
     in.add_bounds(solver);
-    switch (solver.check()) {
+    const auto start = std::chrono::steady_clock::now();
+    const z3::check_result result = solver.check();
+    solver_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    switch (result) {
       case z3::unsat:
         return Answer::kNone;
       case z3::sat:
@@ -367,6 +371,7 @@ struct Z3Oracle::State {
   json policy;
   Endpoints only;
   unsigned timeout_ms = 0;
+  double solver_ms = 0;
   z3::context c;
   Inputs in;
   std::map<std::string, int> plans;
@@ -377,6 +382,8 @@ struct Z3Oracle::State {
 Z3Oracle::Z3Oracle(const json& policy, const json& other, const Endpoints& only)
     : state_(std::make_unique<State>(policy, other, only)) {}
 Z3Oracle::~Z3Oracle() = default;
+
+double Z3Oracle::solver_ms() const { return state_->solver_ms; }
 
 void Z3Oracle::set_timeout_ms(unsigned timeout_ms) { state_->timeout_ms = timeout_ms; }
 

@@ -50,6 +50,7 @@ class Z3Oracle {
 
   /// Z3's own time limit for one question; kUnknown beyond it.
   void set_timeout_ms(unsigned timeout_ms);
+  double solver_ms() const;  ///< What Z3 itself took for the last question, the writing down of it left out.
 
  private:
   struct State;
