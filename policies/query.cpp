@@ -65,7 +65,9 @@ void read_entry(std::string_view entry, const Compiled& compiled, Conditions& wh
   JsonReader reader(*document.value(), document.value()->root(), "", problems);
   const Conditions read = read_conditions(reader, compiled, Asker::kQuery);
   for (Condition condition : read.all()) {
-    condition.holds_unknown = std::string_view(op->name) == "ne";
+    const bool has_word = condition.attribute == Attribute::kNetwork || condition.attribute == Attribute::kConsent;
+    const bool left_out = has_word && (condition.choices & 1u) == 0;  // As in `consent!=absent`.
+    condition.holds_unknown = std::string_view(op->name) == "ne" && !left_out;
     when.add(std::move(condition));
   }
 }

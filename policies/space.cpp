@@ -48,6 +48,11 @@ std::vector<double> pieces(std::vector<double> cuts, double max, bool whole, boo
 
 }  // namespace
 
+bool Space::holds(const WordSet& set, char c) {
+  return std::any_of(set.words.begin(), set.words.end(),
+                     [&](const std::string& word) { return word.find(c) != std::string::npos; });
+}
+
 std::uint16_t Space::add_dimension(std::string name, unsigned cells) {
   names_.push_back(std::move(name));
   cells_.push_back(cells);
@@ -109,8 +114,8 @@ void Space::add_conditions(const Compiled& policy, const Conditions& when) {
       if (std::any_of(words_.begin(), words_.end(), same)) continue;
       const auto dimension = add_dimension("text.contains", 2);
       words_.push_back({condition.names, dimension});
-      for (const auto& word : condition.names) {
-        while (word.find(separator_) != std::string::npos)
+      if (holds(words_.back(), separator_)) {
+        while (std::any_of(words_.begin(), words_.end(), [&](const WordSet& set) { return holds(set, separator_); }))
           separator_ = static_cast<char>(separator_ == '|' ? 1 : separator_ + 1);
       }
       Box words_without_text;

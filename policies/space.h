@@ -90,6 +90,7 @@ class Space {
     std::vector<std::string> words;
     std::uint16_t dimension;
   };
+  static bool holds(const WordSet& set, char c);
   std::uint16_t add_dimension(std::string name, unsigned cells);
   void add_conditions(const Compiled& policy, const Conditions& when);
   void add_numbers(std::uint16_t dimension, double max, bool whole);

@@ -37,6 +37,7 @@ THIRD_PARTY = [  # library, its headers, where they may be included
     ("zlib", r"zlib\.h", ("tools/", "tests/")),
     ("Catch2", r"catch2/", ("tests/",)),
     ("RapidCheck", r"rapidcheck", ("tests/",)),
+    ("Z3", r"z3", ("tests/",)),
     ("Google Benchmark", r"benchmark/", ("bench/",)),
     ("POSIX", r"(sys|netinet|arpa)/|(unistd|fcntl|poll|netdb|pthread|signal|sched|spawn|dlfcn)\.h",
      ("runtime/net/", "runtime/edge/", "runtime/device/") + PROGRAM_FOLDERS),
