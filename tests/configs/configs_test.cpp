@@ -11,6 +11,7 @@
 #include <hearth/config.h>
 
 #include "policies/policy.h"
+#include "policies/prove.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/config/checks.h"
 
@@ -80,9 +81,7 @@ TEST_CASE("every rule of a policy that ships decides some case in it, and someth
     }
     const auto stopped = expected_in(policy, "rule");
     const json budgets = policy.value("budgets", json::object());
-    for (const auto& [budget, limit] : budgets.items()) {
-      CHECK(stopped.contains("budget:" + budget));
-    }
+    for (const auto& [budget, limit] : budgets.items()) { CHECK(stopped.contains("budget:" + budget)); }
     for (const json& data_class : policy.at("classes")) {
       const bool restricts = data_class.at("egress") != "allow" || data_class.contains("regions");
       INFO(data_class.at("name"));
@@ -93,6 +92,28 @@ TEST_CASE("every rule of a policy that ships decides some case in it, and someth
       return test.at("expect").value("mask", json::array()).size() > 1;
     });
     CHECK(leaves == (policy.at("name") != "local-only"));
+  }
+}
+
+TEST_CASE("every property of a policy that ships is proved") {
+  for (const fs::path& file : files_in("configs/policies")) {
+    INFO(file.string());
+    const auto policy = policies::Policy::load_file(file.string());
+    REQUIRE(policy.ok());
+    const json root = JsonDocument::read_file(file.string()).value()->root();
+    const json properties = root.value("properties", json::array());
+    CHECK(properties.size() >= 3);
+    for (const json& property : properties) {
+      INFO(property.dump());
+      const bool never = property.contains("never");
+      const auto query = property.at(never ? "never" : "always").get<std::string>();
+      const auto proof =
+          never ? policies::prove_never(*policy.value(), query) : policies::prove_always(*policy.value(), query);
+      INFO((proof.ok() ? "" : proof.error().message));
+      REQUIRE(proof.ok());
+      INFO((proof->witness ? proof->witness->as_json() : ""));
+      CHECK(proof->verdict == policies::Verdict::kProved);
+    }
   }
 }
 
