@@ -1,4 +1,5 @@
-// Every ```json block in the pages about policies is a policy, or an addition to the one before it, and its tests hold.
+// Every ```json block in the pages about policies is a policy, or an addition to the one before it; its tests hold and
+// its properties are proved.
 #include <catch2/catch.hpp>
 
 #include <string>
@@ -7,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "policies/policy.h"
+#include "policies/prove.h"
 #include "runtime/base/json_reader.h"
 
 namespace hearth {
@@ -52,6 +54,15 @@ void check(const std::string& text, const std::string& origin) {
   INFO((policy.ok() ? "" : policy.error().message));
   REQUIRE(policy.ok());
   CHECK(policy.value()->run_tests() == std::vector<std::string>{});
+  const json properties = json::parse(text).value("properties", json::array());
+  for (const json& property : properties) {
+    INFO(property.dump());
+    const auto proof = property.contains("never")
+                           ? policies::prove_never(*policy.value(), property.at("never").get<std::string>())
+                           : policies::prove_always(*policy.value(), property.at("always").get<std::string>());
+    REQUIRE(proof.ok());
+    CHECK(proof->verdict == policies::Verdict::kProved);
+  }
 }
 
 /// The policy after each block of the page.
@@ -75,7 +86,9 @@ std::vector<json> steps_of(const std::string& page) {
   return steps;
 }
 
-TEST_CASE("every policy in the reference loads, and its tests hold") { CHECK(steps_of("docs/policy.md").size() >= 1); }
+TEST_CASE("every policy in the reference loads, its tests hold and its properties are proved") {
+  CHECK(steps_of("docs/policy.md").size() >= 1);
+}
 
 TEST_CASE(
     "each step of the tutorial loads, its tests hold, and the whole file at its end is what the steps add up to") {
