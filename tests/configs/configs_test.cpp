@@ -11,6 +11,7 @@
 #include <hearth/config.h>
 
 #include "policies/policy.h"
+#include "policies/prove.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/config/checks.h"
 
@@ -53,6 +54,98 @@ TEST_CASE("every policy that ships loads, and all the tests in it hold") {
     REQUIRE(policy.ok());
     CHECK(policy.value()->test_count() >= 2);
     CHECK(policy.value()->run_tests() == std::vector<std::string>{});
+  }
+}
+
+/// What some case in the file expects under `key`.
+std::set<std::string> expected_in(const json& policy, const std::string& key) {
+  std::set<std::string> found;
+  for (const json& test : policy.at("tests")) {
+    if (test.at("expect").contains(key)) found.insert(test.at("expect").at(key).get<std::string>());
+  }
+  return found;
+}
+
+TEST_CASE("every rule of a policy that ships decides some case in it, and something leaves but under local-only") {
+  for (const fs::path& file : files_in("configs/policies")) {
+    INFO(file.string());
+    const json policy = JsonDocument::read_file(file.string()).value()->root();
+    const std::pair<const char*, const char*> lists[] = {
+        {"classify", "classify_rule"}, {"forbid", "rule"}, {"prefer", "prefer_rule"}};
+    for (const auto& [list, key] : lists) {
+      const auto decided = expected_in(policy, key);
+      for (const json& rule : policy.value(list, json::array())) {
+        INFO(list << ": " << rule.at("id"));
+        CHECK(decided.contains(rule.at("id").get<std::string>()));
+      }
+    }
+    const auto stopped = expected_in(policy, "rule");
+    const json budgets = policy.value("budgets", json::object());
+    for (const auto& [budget, limit] : budgets.items()) { CHECK(stopped.contains("budget:" + budget)); }
+    for (const json& data_class : policy.at("classes")) {
+      const bool restricts = data_class.at("egress") != "allow" || data_class.contains("regions");
+      INFO(data_class.at("name"));
+      CHECK((!restricts || stopped.contains("class:" + data_class.at("name").get<std::string>())));
+    }
+    const auto& tests = policy.at("tests");
+    const bool leaves = std::any_of(tests.begin(), tests.end(), [](const json& test) {
+      return test.at("expect").value("mask", json::array()).size() > 1;
+    });
+    CHECK(leaves == (policy.at("name") != "local-only"));
+  }
+}
+
+TEST_CASE("every property of a policy that ships is proved") {
+  for (const fs::path& file : files_in("configs/policies")) {
+    INFO(file.string());
+    const auto policy = policies::Policy::load_file(file.string());
+    REQUIRE(policy.ok());
+    const json root = JsonDocument::read_file(file.string()).value()->root();
+    const json properties = root.value("properties", json::array());
+    CHECK(properties.size() >= 3);
+    for (const json& property : properties) {
+      INFO(property.dump());
+      const bool never = property.contains("never");
+      const auto query = property.at(never ? "never" : "always").get<std::string>();
+      const auto proof =
+          never ? policies::prove_never(*policy.value(), query) : policies::prove_always(*policy.value(), query);
+      INFO((proof.ok() ? "" : proof.error().message));
+      REQUIRE(proof.ok());
+      INFO((proof->witness ? proof->witness->as_json() : ""));
+      CHECK(proof->verdict == policies::Verdict::kProved);
+    }
+  }
+}
+
+TEST_CASE("in a ready-made policy nothing that a detector finds leaves as the least class") {
+  const std::set<std::string> examples = {"clinic", "demo"};
+  for (const fs::path& file : files_in("configs/policies")) {
+    INFO(file.string());
+    const auto policy = policies::Policy::load_file(file.string());
+    REQUIRE(policy.ok());
+    if (examples.contains(policy.value()->name())) continue;
+    for (std::size_t type = 0; type < policies::kDetectedCount; ++type) {
+      const std::string query = "class=" + policy.value()->classes().front().name + " & detected." +
+                                std::string(name_of(static_cast<policies::Detected>(type))) + ">0 -> cloud";
+      INFO(query);
+      const auto proof = policies::prove_never(*policy.value(), query);
+      REQUIRE(proof.ok());
+      CHECK(proof->verdict == policies::Verdict::kProved);
+    }
+  }
+}
+
+/// What only the author of a policy has, and nobody who takes it ready-made.
+TEST_CASE("a policy that ships names no endpoint and no model that is not the demo's") {
+  const std::vector<policies::EndpointFacts> endpoints = {{"someones-own", "eu"}};
+  const std::vector<std::string> models = {"photo-tagger"};
+  for (const fs::path& file : files_in("configs/policies")) {
+    INFO(file.string());
+    const auto policy = policies::Policy::load_file(file.string());
+    REQUIRE(policy.ok());
+    const Status known = policy.value()->check_names(endpoints, models);
+    INFO((known.ok() ? "" : known.error().message));
+    CHECK(known.ok());
   }
 }
 
