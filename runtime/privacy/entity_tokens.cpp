@@ -209,7 +209,7 @@ std::uint8_t WordLists::find(std::uint64_t hash) const {
   if (buckets_ == 0) return 0;
   const std::uint16_t wanted = fingerprint_of(hash);
   std::size_t bucket = bucket_of(hash, buckets_);
-  for (int probed = 0; probed < 8; ++probed) {  // The trainer refuses to build longer chains.
+  for (std::size_t probed = 0; probed < kProbesMax; ++probed) {  // The trainer refuses to build longer chains.
     const auto* at = reinterpret_cast<const unsigned char*>(slots_.data()) + bucket * 2 * kBucketSlots;
     for (std::size_t k = 0; k < kBucketSlots; ++k) {
       const unsigned slot = at[2 * k] | at[2 * k + 1] << 8;

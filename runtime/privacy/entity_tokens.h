@@ -52,7 +52,7 @@ struct Token {
 /// must outlive it.
 class WordLists {
  public:
-  static constexpr std::size_t kBucketSlots = 4;
+  static constexpr std::size_t kBucketSlots = 4, kProbesMax = 32;
   WordLists() = default;
   explicit WordLists(std::string_view slots) : slots_(slots), buckets_(slots.size() / (2 * kBucketSlots)) {}
 

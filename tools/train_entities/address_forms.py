@@ -142,7 +142,7 @@ class Addresses:
         if slot == "BLOCK":
             return self.block(self.rng.choice(["", "", " ", "  "]))
         if slot == "QBLOCK":
-            return self.block("> ")
+            return self.block(self.names.lead)
         if slot == "STREETNAME":
             return [(self.english() if self.rng.random() < 0.6 else self.foreign(), "ADDRESS")]
         text = {"STREETADDR": self.street, "ADDR": self.address, "ZIP": self.zip_code, "POBOX": self.po_box}[slot]()

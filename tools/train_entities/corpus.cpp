@@ -56,8 +56,9 @@ Result<std::vector<LabelledText>> read_texts(const std::string& file) {
     try {
       texts.push_back(parsed(line));
     } catch (const nlohmann::json::exception&) {
-      return {ErrorCode::kInvalidArgument, file + ":" + std::to_string(texts.size() + 1) +
-                                               ": expected {\"text\", \"spans\": [{\"byte_start\", \"byte_end\", \"type\"}]}"};
+      return {ErrorCode::kInvalidArgument,
+              file + ":" + std::to_string(texts.size() + 1) +
+                  ": expected {\"text\", \"spans\": [{\"byte_start\", \"byte_end\", \"type\"}]}"};
     }
   }
   return texts;
@@ -107,7 +108,8 @@ Sequence with_gaps(TaggedText text, RandomStream& random, unsigned row_bits) {
     const bool named = text.tags[i] != 0;
     const bool plain = (token.listed & privacy::kPlainWord) != 0;
     const double draw = random.uniform(), other = random.uniform();
-    if (named && draw < 0.3) token.listed = static_cast<std::uint8_t>(draw < 0.25 ? token.listed & privacy::kPlainWord : 0);
+    if (named && draw < 0.3)
+      token.listed = static_cast<std::uint8_t>(draw < 0.25 ? token.listed & privacy::kPlainWord : 0);
     const bool street_word = plain && text.tags[i] >= static_cast<std::uint8_t>(Tag::kAddressBegin);
     if (other < (named && !street_word ? 0.5 : 0.05)) token.word = kStrangeWord;
     if (!named && draw < 0.03) token.listed = 0;
@@ -133,7 +135,8 @@ std::array<Tally, 3> tally(const privacy::EntityModel& model, const std::vector<
       if (type == kTypes.end()) continue;
       const auto k = static_cast<std::size_t>(type - kTypes.begin());
       ++tallies[k].labels;
-      tallies[k].labels_found += std::any_of(spans.begin(), spans.end(), [&](const Span& s) { return type_of(s.slot) == k && overlaps(s, label); });
+      tallies[k].labels_found += std::any_of(spans.begin(), spans.end(),
+                                             [&](const Span& s) { return type_of(s.slot) == k && overlaps(s, label); });
       tallies[k].exact += std::any_of(spans.begin(), spans.end(), [&](const Span& s) {
         return type_of(s.slot) == k && s.begin == label.begin && s.end == label.end;
       });

@@ -160,7 +160,7 @@ std::string hashed_lists(std::span<const ListedWord> words, std::size_t buckets)
     const unsigned fingerprint = WordLists::fingerprint_of(hash);
     std::size_t at = WordLists::bucket_of(hash, buckets) * WordLists::kBucketSlots;
     bool placed = false;
-    for (std::size_t probed = 0; probed < 8 * WordLists::kBucketSlots && !placed; ++probed) {
+    for (std::size_t probed = 0; probed < WordLists::kProbesMax * WordLists::kBucketSlots && !placed; ++probed) {
       char* slot = slots.data() + 2 * at;
       const unsigned held = static_cast<unsigned char>(slot[0]) | static_cast<unsigned char>(slot[1]) << 8;
       if (held == 0 || held >> 4 == fingerprint) {

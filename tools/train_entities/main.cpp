@@ -43,7 +43,8 @@ Result<std::vector<ListedWord>> read_words(const std::string& file) {
   for (std::string line; std::getline(lines, line);) {
     const std::size_t tab = line.find('\t');
     if (tab == std::string::npos) {
-      return {ErrorCode::kInvalidArgument, file + ":" + std::to_string(words.size() + 1) + ": expected a word, a tab and a number"};
+      return {ErrorCode::kInvalidArgument,
+              file + ":" + std::to_string(words.size() + 1) + ": expected a word, a tab and a number"};
     }
     words.push_back({line.substr(0, tab), static_cast<std::uint8_t>(std::atoi(line.c_str() + tab + 1) & 0xf)});
   }
@@ -55,8 +56,9 @@ void print(const char* title, const privacy::EntityModel& model, const std::vect
   const auto tallies = tally(model, texts);
   for (std::size_t k = 0; k < kTypes.size(); ++k) {
     const Tally& t = tallies[k];
-    std::printf("  %-8s recall %.3f (%zu/%zu)  precision %.3f (%zu/%zu)  exact %.3f\n", kTypes[k], t.recall(), t.labels_found,
-                t.labels, t.precision(), t.spans_right, t.spans, t.labels == 0 ? 0.0 : double(t.exact) / double(t.labels));
+    std::printf("  %-8s recall %.3f (%zu/%zu)  precision %.3f (%zu/%zu)  exact %.3f\n", kTypes[k], t.recall(),
+                t.labels_found, t.labels, t.precision(), t.spans_right, t.spans,
+                t.labels == 0 ? 0.0 : double(t.exact) / double(t.labels));
   }
 }
 
@@ -71,9 +73,13 @@ int count_hits(const std::string& file, bool show, const privacy::EntityModel& m
     spans.clear();
     model.find(line.substr(0, line.rfind(',')), spans);
     hit += !spans.empty();
-    persons += std::any_of(spans.begin(), spans.end(), [](const auto& s) { return s.slot == static_cast<std::uint8_t>(policies::Detected::kPerson); });
+    persons += std::any_of(spans.begin(), spans.end(), [](const auto& s) {
+      return s.slot == static_cast<std::uint8_t>(policies::Detected::kPerson);
+    });
     if (show) {
-      for (const auto& s : spans) std::cout << policies::name_of(static_cast<policies::Detected>(s.slot)) << "=" << line.substr(s.begin, s.end - s.begin) << " | " << line << "\n";
+      for (const auto& s : spans)
+        std::cout << policies::name_of(static_cast<policies::Detected>(s.slot)) << "="
+                  << line.substr(s.begin, s.end - s.begin) << " | " << line << "\n";
     }
   }
   std::printf("plain: %zu texts, %zu with a hit, %zu with a PERSON\n", texts, hit, persons);
@@ -101,7 +107,9 @@ int measure(const Options& options, const std::string& bytes) {
     std::cout << nlohmann::json{{"text", text.text}}.dump() << "\n  labels:";
     for (const Label& l : text.labels) std::cout << " " << l.type << "=" << text.text.substr(l.begin, l.end - l.begin);
     std::cout << "\n  found:";
-    for (const auto& s : spans) std::cout << " " << policies::name_of(static_cast<policies::Detected>(s.slot)) << "=" << text.text.substr(s.begin, s.end - s.begin);
+    for (const auto& s : spans)
+      std::cout << " " << policies::name_of(static_cast<policies::Detected>(s.slot)) << "="
+                << text.text.substr(s.begin, s.end - s.begin);
     std::cout << "\n";
   }
   return 0;
@@ -126,7 +134,8 @@ Result<std::string> train(const Options& options) {
     for (std::size_t i = order.size(); i-- > 1;) std::swap(order[i], order[random.below(i + 1)]);
     double loss = 0;
     const float rate = options.rate * (1 - 0.9f * float(pass) / float(options.passes));
-    for (const std::size_t i : order) loss += crf.learn(with_gaps(examples[i], random, options.row_bits), rate, options.decay);
+    for (const std::size_t i : order)
+      loss += crf.learn(with_gaps(examples[i], random, options.row_bits), rate, options.decay);
     std::fprintf(stderr, "pass %u of %u: loss %.4f a text\n", pass + 1, options.passes, loss / double(order.size()));
   }
   return crf.quantized(lists, options.caution);
@@ -150,24 +159,29 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{"Trains the model that finds person names, places and addresses, and measures it."};
-  app.footer("Example: hearth-train-entities\n         hearth-train-entities --model runtime/privacy/models/entities.bin\n"
-             "tools/train_entities/README.md tells what to run before. Exit codes: 0 done, 2 bad input, 3 failed.");
-  app.add_option("--folder", options.folder, "Where make_texts.py left texts.jsonl and words.tsv")->capture_default_str();
+  app.footer(
+      "Example: hearth-train-entities\n         hearth-train-entities --model runtime/privacy/models/entities.bin\n"
+      "tools/train_entities/README.md tells what to run before. Exit codes: 0 done, 2 bad input, 3 failed.");
+  app.add_option("--folder", options.folder, "Where make_texts.py left texts.jsonl and words.tsv")
+      ->capture_default_str();
   app.add_option("--out", options.out, "The model file")->capture_default_str();
   app.add_option("--measure", options.measure, "Labelled texts to measure on; '' for none")->capture_default_str();
-  app.add_option("--plain", options.plain, "CSV of texts without names, to count false hits; '' for none")->capture_default_str();
+  app.add_option("--plain", options.plain, "CSV of texts without names, to count false hits; '' for none")
+      ->capture_default_str();
   app.add_option("--model", options.model, "Measure this model, do not train");
-  app.add_option("--show", options.show, "Print what was found in one half (tuning or held-out) or in the plain texts (plain)")->check(CLI::IsMember({"tuning", "held-out", "plain"}));
+  app.add_option("--show", options.show,
+                 "Print what was found in one half (tuning or held-out) or in the plain texts (plain)")
+      ->check(CLI::IsMember({"tuning", "held-out", "plain"}));
   app.add_option("--passes", options.passes, "Passes over the texts")->check(CLI::Range(1, 100))->capture_default_str();
-  app.add_option("--row-bits", options.row_bits, "Rows of weights, as a power of two")->check(CLI::Range(10, 18))->capture_default_str();
+  app.add_option("--row-bits", options.row_bits, "Rows of weights, as a power of two")
+      ->check(CLI::Range(10, 18))
+      ->capture_default_str();
   app.add_option("--rate", options.rate, "First step size")->capture_default_str();
   app.add_option("--decay", options.decay, "Pull of weights towards zero")->capture_default_str();
   app.add_option("--caution", options.caution, "Log odds against every span")->capture_default_str();
   app.add_option("--seed", options.seed)->capture_default_str();
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
   return run(options);
 }

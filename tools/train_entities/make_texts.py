@@ -8,7 +8,7 @@ line, and words.tsv, one word or pair of words with the lists it is on. Same see
 A template is a line of templates/*.txt; its slots: P a person in some form, F first and L last name, N any of these,
 LF "Last, First", TP with a title, DR a doctor, ORG, JOB; LOC = CITY, STATE or COUNTRY; STREETADDR a street and number,
 STREETNAME a street, ADDR a whole address (one span), BLOCK an address over lines (a span for each part), QBLOCK the
-same with "> " before each line, ZIP, POBOX; the others are numbers and dates. Slots may end in a digit.
+same with the lead of its line before each, ZIP, POBOX; the others are numbers and dates. Slots may end in a digit.
 """
 import argparse
 import csv
@@ -17,17 +17,20 @@ import os
 import random
 import re
 import sys
+from collections import Counter
 
 from address_forms import Addresses
-from word_lists import BRANDS, COINED, JAPANESE, JOBS, MONTHS, ORG_TAILS, SURNAMES, TITLES, WEEKDAYS, Picker, script_of, words_of
+from word_lists import (BRANDS, COINED, CURRENCIES, JAPANESE, JOBS, MONTHS, NATIONS, NOISE, ORDINARY, ORG_TAILS, SURNAMES,
+                        TITLES, WEEKDAYS, Picker, script_of, words_of)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+LEADS = [">", "> ", ">> ", "??? ", "| ", "* ", "- ", "# ", "\t", "    "]
 SLOT = re.compile(r"\{([A-Z]+)\d?\}")
 
 
 class Filler:
     def __init__(self, lists, rng):
-        self.rng = rng
+        self.rng, self.lead = rng, "> "
         self.first = Picker(lists["first"], {"en": 0.5}, rng)
         self.last = Picker(lists["last"], {"en": 0.25, "ja_latin": 0.04, "ru_latin": 0.04}, rng)
         self.city = Picker(lists["city"], {"geo_en": 0.35, "en": 0.1}, rng)
@@ -157,6 +160,7 @@ class Filler:
         return {
             "NUM": lambda: digits(r.choice([4, 5, 6, 8])), "SMALL": lambda: self.number(1, 99), "AGE": lambda: self.number(1, 95),
             "YEAR": lambda: self.number(1950, 2026), "DATE": self.date, "MONTH": lambda: r.choice(MONTHS),
+            "CURRENCY": lambda: r.choice(CURRENCIES), "NATION": lambda: r.choice(NATIONS), "NOISE": lambda: r.choice(NOISE),
             "WEEKDAY": lambda: r.choice(WEEKDAYS), "TIME": lambda: r.choice([f"{r.randint(1, 12)}:{digits(1)}5", f"{r.randint(1, 12)} pm", "noon"]),
             "AMOUNT": lambda: r.choice(["${}", "{} dollars", "{} EUR", "£{}", "€{}"]).format(self.number(1, 5000)),
             "CARD": lambda: r.choice([digits(16), " ".join(digits(4) for _ in range(4))]), "EXP": lambda: f"{r.randint(1, 12):02}/{digits(2)}",
@@ -170,6 +174,9 @@ class Filler:
     def fill(self, template):
         pieces, at = [], 0
         template = template.replace("\\n", "\n")
+        if template.startswith("> ") and "\n> " in template:
+            self.lead = self.rng.choice(LEADS)
+            template = "\n".join(self.lead + line[2:] for line in template.split("\n"))
         for match in SLOT.finditer(template):
             pieces.append((template[at:match.start()], None))
             pieces += self.slot(match.group(1))
@@ -203,10 +210,10 @@ def plain_texts(folder, lists):
     known = {w for by in (lists["city"], lists["country"], lists["state"]) for v in by.values() for n in v for w in words_of(n)}
     words = set(lists["word"]["en"])
     names = {w for by in (lists["first"], lists["last"]) for v in by.values() for n in v for w in words_of(n)}
-    doubtful = (known | names) - words
     texts = []
     with open(f"{folder}/banking77/train.csv", encoding="utf-8") as source:
         texts += [row["text"] for row in csv.DictReader(source)]
+    bank = {w for text in texts for w in re.findall(r"[^\W\d_]+", text) if w.islower()}  # Places there have capitals.
     with open(f"{folder}/clinc150/data_full.json", encoding="utf-8") as source:
         texts += [row[0] for row in json.load(source)["train"]]
     with open(f"{folder}/mts_dialog/MTS-Dialog-TrainingSet.csv", encoding="utf-8-sig") as source:
@@ -214,6 +221,9 @@ def plain_texts(folder, lists):
             for field in row.values():
                 lines = (field or "").splitlines()
                 texts += ["\n".join(lines[i:i + 2]) for i in range(0, len(lines), 2)]
+    counts = Counter(w for text in texts for w in re.findall(r"[^\W\d_]+", text) if w.islower())
+    ordinary = {w for w, n in counts.items() if n >= 15}
+    doubtful = ((known - (ordinary & bank)) | (names - ordinary)) - words - ORDINARY
     keep = []
     for text in texts:
         found = re.findall(r"[^\W\d_]+", text)

@@ -35,6 +35,17 @@ ORG_TAILS = ("Ltd. Ltd Inc. Inc LLC PLC GmbH AG Group Bank Company Corp. Corpora
              "Solutions Media Records Hospital Clinic Foundation Institute Insurance Holdings Labs Studios Services College").split()
 
 
+CURRENCIES = ("USD,EUR,GBP,AUD,CHF,JPY,CAD,Euro,Euros,Dollar,Dollars,US Dollars,Russian Ruble,Swiss Franc,British Pounds,Indian Rupees,"
+              "Mexican Peso,Bitcoin,Ethereum,Sterling,Yen,Swedish Krona,Chinese Yuan,Turkish Lira,AED,INR,RUB").split(",")
+NATIONS = ("American British English Irish Scottish French German Dutch Belgian Swiss Austrian Italian Spanish Portuguese Polish Czech Slovak "
+           "Hungarian Romanian Bulgarian Greek Turkish Russian Ukrainian Swedish Norwegian Danish Finnish European Asian African Indian Chinese "
+           "Japanese Korean Thai Vietnamese Mexican Brazilian Canadian Australian Egyptian Arab Israeli Jewish Christian Muslim Latin Hispanic "
+           "Caucasian").split()
+NOISE = ["\u00e2\u20ac\u201c", "\u00e2\u20ac\u2122", "\u05d2\u20ac\u201c", "\u05d2\u20ac\u2122", "\u00c2", "\ufffd", "\u2013", "\u2014", "--", "\u2026"]  # dashes read in a wrong encoding
+# On name lists, yet ordinary in what people write.
+ORDINARY = set("ve aren visa mastercard atm usd eur gbp aud ok hi pin doctor patient guest mom dad american european british english".split())
+
+
 # Parts of made-up brand names, and of Japanese family names.
 COINED = ("ac ad al am an ap ar at ax bio bri cal cap car ce clo co cru dat de di do dyn ed el en er ev ex fac fi fin flo gen gi glo go gra "
           "hel hub in ing io jo ka kin ko lo lu lum ma med mer met mi mo mu na net neo no nu oc om on op or os ov pa pay per pi po pre qua "
