@@ -47,11 +47,22 @@ void Crf::step(float& weight, float& square, float gradient, float rate, float d
 }
 
 double Crf::learn(const Sequence& sequence, float rate, float decay) {
+  if (sequence.rows.empty()) return 0;
+  for (std::size_t from = 0; from < kTags; ++from) {
+    for (std::size_t to = 0; to < kTags; ++to) {
+      odds_[from][to] = possible(from, to) ? std::exp(moves_[from][to]) : 0;
+    }
+  }
+  const double loss = score(sequence) + sum_paths(sequence);
+  step_weights(sequence, rate, decay);
+  step_moves(sequence, rate, decay);
+  return loss;
+}
+
+/// Fills scores_ with what the features say of each word, as odds with a top of one.
+double Crf::score(const Sequence& sequence) {
   const std::size_t n = sequence.rows.size();
-  if (n == 0) return 0;
   scores_.assign(n, {});
-  forward_.resize(n);
-  backward_.resize(n);
   double loss = 0;
   for (std::size_t i = 0; i < n; ++i) {
     for (const auto row : sequence.rows[i]) {
@@ -61,19 +72,19 @@ double Crf::learn(const Sequence& sequence, float rate, float decay) {
     loss += top - scores_[i][sequence.tags[i]];
     for (float& s : scores_[i]) s = std::exp(s - top);
   }
-  std::array<TagValues, kTags> moves{};
-  TagValues start{};
-  for (std::size_t from = 0; from < kTags; ++from) {
-    if (possible_start(from)) start[from] = std::exp(start_[from]);
-    for (std::size_t to = 0; to < kTags; ++to) {
-      if (possible(from, to)) moves[from][to] = std::exp(moves_[from][to]);
-    }
-  }
-  // Forward and backward, each position scaled to a sum of one.
+  return loss;
+}
+
+/// Forward and backward sums over all paths, each word's scaled to one.
+double Crf::sum_paths(const Sequence& sequence) {
+  const std::size_t n = sequence.rows.size();
+  forward_.resize(n);
+  backward_.resize(n);
+  double loss = 0;
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t to = 0; to < kTags; ++to) {
-      float sum = i == 0 ? start[to] : 0;
-      for (std::size_t from = 0; i > 0 && from < kTags; ++from) sum += forward_[i - 1][from] * moves[from][to];
+      float sum = i == 0 && possible_start(to) ? std::exp(start_[to]) : 0;
+      for (std::size_t from = 0; i > 0 && from < kTags; ++from) sum += forward_[i - 1][from] * odds_[from][to];
       forward_[i][to] = sum * scores_[i][to];
     }
     loss += std::log(normalized(forward_[i]));
@@ -83,48 +94,52 @@ double Crf::learn(const Sequence& sequence, float rate, float decay) {
   for (std::size_t i = n - 1; i-- > 0;) {
     for (std::size_t from = 0; from < kTags; ++from) {
       float sum = 0;
-      for (std::size_t to = 0; to < kTags; ++to) sum += moves[from][to] * scores_[i + 1][to] * backward_[i + 1][to];
+      for (std::size_t to = 0; to < kTags; ++to) sum += odds_[from][to] * scores_[i + 1][to] * backward_[i + 1][to];
       backward_[i][from] = sum;
     }
     normalized(backward_[i]);
   }
-  // Gradients: what is, less what the model expects.
-  std::array<TagValues, kTags> move_gradients{};
-  for (std::size_t i = 0; i < n; ++i) {
-    TagValues expected;
-    for (std::size_t k = 0; k < kTags; ++k) expected[k] = forward_[i][k] * backward_[i][k];
-    normalized(expected);
+  return loss;
+}
+
+/// The gradient is what is, less what the model expects.
+void Crf::step_weights(const Sequence& sequence, float rate, float decay) {
+  for (std::size_t i = 0; i < sequence.rows.size(); ++i) {
     TagValues gradient;
-    for (std::size_t k = 0; k < kTags; ++k) gradient[k] = (k == sequence.tags[i] ? 1.0f : 0.0f) - expected[k];
-    if (i == 0) {
-      for (std::size_t k = 0; k < kTags; ++k) {
-        if (possible_start(k)) step(start_[k], start_squares_[k], gradient[k], rate, decay);
-      }
-    } else {
-      std::array<TagValues, kTags> pair;
-      float sum = 0;
-      for (std::size_t from = 0; from < kTags; ++from) {
-        for (std::size_t to = 0; to < kTags; ++to) {
-          pair[from][to] = forward_[i - 1][from] * moves[from][to] * scores_[i][to] * backward_[i][to];
-          sum += pair[from][to];
-        }
-      }
-      for (std::size_t from = 0; from < kTags; ++from) {
-        for (std::size_t to = 0; to < kTags; ++to) move_gradients[from][to] -= pair[from][to] / sum;
-      }
-      move_gradients[sequence.tags[i - 1]][sequence.tags[i]] += 1;
+    for (std::size_t k = 0; k < kTags; ++k) gradient[k] = forward_[i][k] * backward_[i][k];
+    normalized(gradient);
+    for (std::size_t k = 0; k < kTags; ++k) gradient[k] = (k == sequence.tags[i] ? 1.0f : 0.0f) - gradient[k];
+    for (std::size_t k = 0; i == 0 && k < kTags; ++k) {
+      if (possible_start(k)) step(start_[k], start_squares_[k], gradient[k], rate, decay);
     }
     if (*std::max_element(gradient.begin(), gradient.end()) < 1e-3f) continue;  // Nothing to learn here.
     for (const auto row : sequence.rows[i]) {
       for (std::size_t k = 0; k < kTags; ++k) step(weights_[row][k], squares_[row][k], gradient[k], rate, decay);
     }
   }
+}
+
+void Crf::step_moves(const Sequence& sequence, float rate, float decay) {
+  std::array<TagValues, kTags> gradients{};
+  for (std::size_t i = 1; i < sequence.rows.size(); ++i) {
+    std::array<TagValues, kTags> pair;
+    float sum = 0;
+    for (std::size_t from = 0; from < kTags; ++from) {
+      for (std::size_t to = 0; to < kTags; ++to) {
+        pair[from][to] = forward_[i - 1][from] * odds_[from][to] * scores_[i][to] * backward_[i][to];
+        sum += pair[from][to];
+      }
+    }
+    for (std::size_t from = 0; from < kTags; ++from) {
+      for (std::size_t to = 0; to < kTags; ++to) gradients[from][to] -= pair[from][to] / sum;
+    }
+    gradients[sequence.tags[i - 1]][sequence.tags[i]] += 1;
+  }
   for (std::size_t from = 0; from < kTags; ++from) {
     for (std::size_t to = 0; to < kTags; ++to) {
-      if (possible(from, to)) step(moves_[from][to], move_squares_[from][to], move_gradients[from][to], rate, decay);
+      if (possible(from, to)) step(moves_[from][to], move_squares_[from][to], gradients[from][to], rate, decay);
     }
   }
-  return loss;
 }
 
 std::string Crf::quantized(const std::string& lists, float caution) const {

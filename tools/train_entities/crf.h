@@ -35,11 +35,15 @@ class Crf {
   std::string quantized(const std::string& lists, float caution) const;
 
  private:
+  double score(const Sequence& sequence);
+  double sum_paths(const Sequence& sequence);
+  void step_weights(const Sequence& sequence, float rate, float decay);
+  void step_moves(const Sequence& sequence, float rate, float decay);
   void step(float& weight, float& square, float gradient, float rate, float decay) const;
 
   unsigned row_bits_;
   std::vector<TagValues> weights_, squares_;
-  std::array<TagValues, kTags> moves_{}, move_squares_{};  // from, to
+  std::array<TagValues, kTags> moves_{}, move_squares_{}, odds_{};  // from, to
   TagValues start_{}, start_squares_{};
   std::vector<TagValues> scores_, forward_, backward_;
 };

@@ -12,7 +12,6 @@
 #include "policies/policy.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/privacy/entity_model.h"
-#include "tools/hearth/exit_codes.h"
 #include "tools/train_entities/corpus.h"
 #include "tools/train_entities/crf.h"
 
@@ -24,8 +23,7 @@ using namespace hearth::train_entities;
 struct Options {
   std::string folder = "build/train_entities", out = "runtime/privacy/models/entities.bin";
   std::string measure = "../shared/data/pii/dev.jsonl", plain = "../shared/data/banking77/test.csv", model, show;
-  unsigned row_bits = 16, passes = 6;
-  std::size_t buckets = 0;
+  unsigned row_bits = 15, passes = 6;
   std::uint64_t seed = 1;
   float rate = 0.1f, decay = 1e-5f, caution = 0;
 };
