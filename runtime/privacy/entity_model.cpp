@@ -5,7 +5,7 @@
 #include <string>
 
 #include "policies/policy.h"
-#include "runtime/base/json_reader.h"
+#include "runtime/base/digest.h"
 
 namespace hearth::privacy {
 namespace {

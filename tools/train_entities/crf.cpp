@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "runtime/base/json_reader.h"
+#include "runtime/base/digest.h"
 
 namespace hearth::train_entities {
 namespace {
