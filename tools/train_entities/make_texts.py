@@ -160,6 +160,7 @@ class Filler:
         return {
             "NUM": lambda: digits(r.choice([4, 5, 6, 8])), "SMALL": lambda: self.number(1, 99), "AGE": lambda: self.number(1, 95),
             "YEAR": lambda: self.number(1950, 2026), "DATE": self.date, "MONTH": lambda: r.choice(MONTHS),
+            "ACR": lambda: "".join(r.choice("ABCDEFGHIKLMNOPRSTUVW") for _ in range(r.choice([2, 3, 3, 3, 4]))),
             "CURRENCY": lambda: r.choice(CURRENCIES), "NATION": lambda: r.choice(NATIONS), "NOISE": lambda: r.choice(NOISE),
             "WEEKDAY": lambda: r.choice(WEEKDAYS), "TIME": lambda: r.choice([f"{r.randint(1, 12)}:{digits(1)}5", f"{r.randint(1, 12)} pm", "noon"]),
             "AMOUNT": lambda: r.choice(["${}", "{} dollars", "{} EUR", "£{}", "€{}"]).format(self.number(1, 5000)),
