@@ -286,6 +286,11 @@ Result<RuntimeConfig> load_config(const std::string& file) {
   }
   reader.read("journal", out.journal_file);
   if (!out.journal_file.empty()) out.journal_file = beside(file, out.journal_file);
+  reader.read("audit_key", out.audit_key_file);
+  if (!out.audit_key_file.empty()) out.audit_key_file = beside(file, out.audit_key_file);
+  if (!out.audit_key_file.empty() && out.journal_file.empty())
+    reader.problem("audit_key", "expected \"journal\" too: the key seals what is in it");
+  reader.read("audit_decisions", out.audit_decisions);
   read_endpoints(reader, out);
   read_bounds(reader, out);
   reader.finish();
