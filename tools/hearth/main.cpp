@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "runtime/base/json_reader.h"
+#include "tools/hearth/audit_command.h"
 #include "tools/hearth/exit_codes.h"
 #include "tools/hearth/places.h"
 
@@ -32,6 +33,7 @@ struct Command {
 };
 
 constexpr std::array kCommands = {
+    Command{"audit", "Check the audit log, sign its head, prove what never left", audit_main},
     Command{"prepare", "Train the model pair, quantize its edge half, save both", models_main},
     Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
 };
