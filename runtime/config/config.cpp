@@ -255,6 +255,8 @@ Status validate(const RuntimeConfig& config) {
     }
   }
   if (config.policy_file.empty() && config.policy_json.empty()) problems.at("")("/policy", "expected a policy");
+  if (!config.audit_key_file.empty() && config.journal_file.empty())
+    problems.at("")("/audit_key", "expected a journal too: the key seals what is in it");
   if (config.endpoints.size() > config::kEndpointsMax) problems.at("")("/endpoints", "expected at most 31 endpoints");
   names.clear();
   for (std::size_t i = 0; i < config.endpoints.size(); ++i) {
