@@ -163,7 +163,9 @@ double run_infer(const fs::path& folder, Log log, int bursts) {
   World world;
   world.loop = net::make_asio_loop();
   if (log != Log::kNone) world.journal = device::open_audit_log(*world.loop, config).value();
-  world.load_edge_model = [](const ModelPair&) { return std::make_shared<NoModel>(); };
+  world.load_edge_model = [](const ModelPair&) -> Result<std::shared_ptr<EdgeModel>> {
+    return std::shared_ptr<EdgeModel>(std::make_shared<NoModel>());
+  };
   const auto runtime = Runtime::create(config, std::move(world)).value();
   Request request;
   request.model = pair.name;
