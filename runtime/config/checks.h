@@ -29,6 +29,8 @@ void visit_limits(LimitsT& limits, Visit&& visit) {
   visit("reply_kib_max", limits.reply_kib_max, 1, 1'048'576);
   visit("sessions_max", limits.sessions_max, 1, 10'000'000);
   visit("connections_per_endpoint_max", limits.connections_per_endpoint_max, 1, 1024);
+  visit("journal_segment_mib", limits.journal_segment_mib, 1, 4095);
+  visit("journal_segments_max", limits.journal_segments_max, 1, 10'000);
 }
 
 /// The same for durations, in milliseconds.

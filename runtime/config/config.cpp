@@ -255,6 +255,8 @@ Status validate(const RuntimeConfig& config) {
     }
   }
   if (config.policy_file.empty() && config.policy_json.empty()) problems.at("")("/policy", "expected a policy");
+  if (!config.audit_key_file.empty() && config.journal_file.empty())
+    problems.at("")("/audit_key", "expected a journal too: the key seals what is in it");
   if (config.endpoints.size() > config::kEndpointsMax) problems.at("")("/endpoints", "expected at most 31 endpoints");
   names.clear();
   for (std::size_t i = 0; i < config.endpoints.size(); ++i) {
@@ -286,6 +288,11 @@ Result<RuntimeConfig> load_config(const std::string& file) {
   }
   reader.read("journal", out.journal_file);
   if (!out.journal_file.empty()) out.journal_file = beside(file, out.journal_file);
+  reader.read("audit_key", out.audit_key_file);
+  if (!out.audit_key_file.empty()) out.audit_key_file = beside(file, out.audit_key_file);
+  if (!out.audit_key_file.empty() && out.journal_file.empty())
+    reader.problem("audit_key", "expected \"journal\" too: the key seals what is in it");
+  reader.read("audit_decisions", out.audit_decisions);
   read_endpoints(reader, out);
   read_bounds(reader, out);
   reader.finish();

@@ -41,6 +41,7 @@ Runtime::Core::Core(const RuntimeConfig& config, std::shared_ptr<const policies:
       scheduler_(config.limits, config.cloud, config.endpoints.size(), config.seed),
       started_wall_(loop_.wall_now()),
       started_(loop_.now()) {
+  audits_ = config_.audit_decisions && world_.journal;
   world_.loop.reset();  // Runtime owns it
 }
 
@@ -77,6 +78,7 @@ RequestId Runtime::Core::admit(const EntryPtr& entry) {
     read_probe_when_old();
     const auto moment = this_moment();
     entry->judgement = guard_.judge(request, content, moment);
+    entry->classified = true;
     const auto& preference = entry->judgement.preference;
     entry->deadline = request.deadline.value_or(preference.deadline.value_or(config_.default_deadline));
     entries_.emplace(id, entry);
@@ -103,6 +105,7 @@ void Runtime::Core::refuse(const EntryPtr& entry, Reason reason, std::string mes
   outcome.message = std::move(message);
   outcome.model = entry->pair ? entry->pair->pair.name : std::string();
   outcome.policy_sha256 = guard_.policy().sha256();
+  note_decision(*entry, kMaxSites);
   entry->finished = true;
   deliver(entry);
 }
@@ -254,6 +257,7 @@ void Runtime::Core::on(const scheduler::Finish& action, const EntryPtr& entry, T
   } else if (outcome.message.empty()) {
     outcome.message = name_of(action.reason);
   }
+  note_decision(*entry, action.status == OutcomeStatus::kServed ? action.answered_by : kMaxSites);
   entry->finished = true;
   if (entry->timer_asked) {
     loop_.post([self = shared_from_this(), entry] {
@@ -339,11 +343,16 @@ void Runtime::Core::begin_attempt(const EntryPtr& entry, AttemptId attempt, Site
   };
   auto minted = guard_.mint(entry->judgement, *entry->request, site, encode, this_moment());
   if (!minted.ok()) return attempt_denied(entry, attempt, minted.error());
+  minted.value().request = entry->id;
+  minted.value().attempt = static_cast<std::uint32_t>(entry->outcome.attempts.size());
   lock.unlock();
   if (!world_.journal) return spend(entry, attempt, site, deadline, std::move(minted).value(), wire_id);
 
   const auto held = std::make_shared<privacy::Minted>(std::move(minted).value());
-  world_.journal->append(held->record,
+  const auto& pair = entry->pair->pair;
+  privacy::add_attempt(held->record, {held->request, held->attempt, pair.name, pair.cloud.sha256,
+                                      world_.journal->keyed_digest(held->permit.message().body)});
+  world_.journal->append(held->record, held->durability,
                          [self = shared_from_this(), held, entry, attempt, site, deadline, wire_id](Status recorded) {
                            if (recorded.ok())
                              return self->spend(entry, attempt, site, deadline, std::move(*held), wire_id);

@@ -14,6 +14,7 @@
 
 #include <hearth/runtime.h>
 
+#include "runtime/privacy/audit_records.h"
 #include "runtime/privacy/guard.h"
 #include "runtime/scheduler/core.h"
 
@@ -49,6 +50,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
     std::shared_ptr<const Request> request;  ///< Borrowed from the caller of infer() until it goes to the cloud.
     std::shared_ptr<const LoadedPair> pair;
     privacy::Judgement judgement;
+    bool classified = false;  ///< judgement is one.
     TimePoint submitted{};
     Duration deadline{};
     Callback done;          ///< Empty: a caller waits in infer().
@@ -96,6 +98,9 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
              const std::string& wire_id);
   void attempt_finished(const EntryPtr& entry, AttemptId attempt, const std::string& wire_id, SendResult result);
   void drain_records();
+  void note_decision(const Entry& entry, SiteId served_on);  ///< With the lock held.
+  void drain_decisions();
+  void keep_decision(std::string record);
   void journal_failed(const Error& error);
   void release_world();
   void log(LogLevel level, const std::string& line) const;
@@ -114,7 +119,17 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   std::unordered_map<RequestId, EntryPtr> entries_;
   std::map<RequestId, EntryPtr> undelivered_;  ///< Have an outcome that their callback has not seen yet.
   std::vector<std::string> records_;           ///< On their way to the journal.
-  std::uint64_t wire_ids_ = 0;                 ///< Given out so far.
+  struct NotedDecision {
+    privacy::Decision decision;
+    std::shared_ptr<const LoadedPair> pair;
+  };
+  bool audits_ = false;                   ///< Decisions are recorded. Constant.
+  std::vector<NotedDecision> decisions_;  ///< On their way to the journal.
+  std::uint64_t decisions_lost_ = 0;      ///< Since the last that found room.
+  bool decisions_asked_ = false;          ///< drain_decisions() will run.
+  TimePoint decisions_drain_due_{};       ///< Not before. This and the next: loop thread only.
+  std::size_t decisions_writing_ = 0;     ///< With the journal.
+  std::uint64_t wire_ids_ = 0;            ///< Given out so far.
   DeviceState app_device_;
   DeviceState probed_device_;
   TimePoint probed_at_{};

@@ -3,7 +3,7 @@
 
 #include <hearth/runtime.h>
 
-#include "runtime/device/file_journal.h"
+#include "runtime/device/audit_log.h"
 #include "runtime/device/linux_probe.h"
 #include "runtime/edge/torch_engine.h"
 #include "runtime/net/net.h"
@@ -35,7 +35,7 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeConfig& config, Lo
   world.transport = net::make_http_transport(*world.loop, http_options(config));
   world.probe = std::make_shared<device::LinuxProbe>();
   if (!config.journal_file.empty()) {
-    auto journal = device::FileJournal::open(*world.loop, config.journal_file);
+    auto journal = device::open_audit_log(*world.loop, config);
     if (!journal.ok()) return journal.error();
     world.journal = std::move(journal).value();
   }

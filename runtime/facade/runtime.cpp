@@ -99,6 +99,7 @@ void Runtime::Core::close() {
 
 /// Transport, journal and probe live on the loop thread and end there.
 void Runtime::Core::release_world() {
+  drain_decisions();
   world_.transport.reset();
   world_.journal.reset();
   world_.probe.reset();
@@ -177,7 +178,7 @@ void Runtime::Core::drain_records() {
   }
   if (!world_.journal) return;
   for (auto& record : records)
-    world_.journal->append(std::move(record), [self = shared_from_this()](Status kept) {
+    world_.journal->append(std::move(record), Durability::kSynced, [self = shared_from_this()](Status kept) {
       if (!kept.ok()) self->journal_failed(kept.error());
     });
 }
@@ -185,6 +186,7 @@ void Runtime::Core::drain_records() {
 void Runtime::Core::journal_failed(const Error& error) {
   {
     Lock lock(mutex_);
+    if (guard_.ledger().blind()) return;  // said before
     guard_.ledger().go_blind();
   }
   log(LogLevel::kError, "the journal cannot be written, so nothing more may leave: " + error.message);

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
+#include "runtime/privacy/audit_records.h"
 #include "runtime/privacy/plain_text.h"
 
 namespace hearth {
@@ -94,14 +93,12 @@ Result<privacy::Minted> PrivacyGuard::mint(const privacy::Judgement& judgement, 
   const std::uint64_t bytes = message.body.size();
   if (auto status = permits(judgement, request, site, bytes, moment); !status.ok()) return status.error();
   const auto& endpoint = endpoints_[site - 1];
-  const nlohmann::json record = {{"kind", "egress"},
-                                 {"at_s", moment.latest().time_since_epoch().count()},
-                                 {"class", policy_->classes()[judgement.content.data_class].name},
-                                 {"endpoint", endpoint.name},
-                                 {"region", endpoint.region},
-                                 {"bytes", bytes},
-                                 {"policy_sha256", policy_->sha256()}};
-  return privacy::Minted{EgressPermit(endpoint, std::move(message)), record.dump(), moment.latest()};
+  const auto& content = judgement.content;
+  auto record = privacy::egress_record(*policy_, content.data_class, content.detections, request.label, endpoint, bytes,
+                                       moment.latest());
+  const bool synced = policy_->classes()[content.data_class].synced_record;
+  return privacy::Minted{EgressPermit(endpoint, std::move(message)), std::move(record), moment.latest(),
+                         synced ? Durability::kSynced : Durability::kWritten};
 }
 
 Status PrivacyGuard::spend(const privacy::Judgement& judgement, const Request& request, SiteId site,
@@ -111,7 +108,7 @@ Status PrivacyGuard::spend(const privacy::Judgement& judgement, const Request& r
   if (wanted && status.ok()) {
     ledger_.charge(bytes, moment.steady);
   } else {
-    remember(privacy::Ledger::withheld_record(bytes, minted.at));
+    remember(privacy::Ledger::withheld_record(bytes, minted.at, minted.request, minted.attempt));
   }
   return status;
 }

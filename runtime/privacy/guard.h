@@ -11,6 +11,7 @@
 
 #include <hearth/device.h>
 #include <hearth/egress_permit.h>
+#include <hearth/journal.h>
 #include <hearth/mask.h>
 #include <hearth/request.h>
 #include <hearth/result.h>
@@ -53,7 +54,10 @@ struct Moment {
 struct Minted {
   EgressPermit permit;
   std::string record;
-  WallTime at;  ///< Of the record.
+  WallTime at;                                  ///< Of the record.
+  Durability durability = Durability::kSynced;  ///< What the record must reach first.
+  std::uint64_t request = 0;                    ///< This and the next: set by the caller, for the withheld record.
+  std::uint32_t attempt = 0;
 };
 
 }  // namespace privacy
@@ -89,6 +93,7 @@ class PrivacyGuard {
   privacy::Ledger& ledger() { return ledger_; }
   const std::vector<Endpoint>& endpoints() const { return endpoints_; }
   const policies::Policy& policy() const { return *policy_; }
+  std::shared_ptr<const policies::Policy> shared_policy() const { return policy_; }
   /// Journal lines that changes have produced since the last call (taint, consent, forgetting).
   std::vector<std::string> take_records() { return std::exchange(records_, {}); }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <stdexcept>
 
 #include <nlohmann/json.hpp>
 
@@ -25,6 +26,12 @@ std::string hex(std::uint64_t value) {
   return text;
 }
 
+Consent consent_from(const Json& json) {
+  const auto found = std::find(kConsentNames.begin(), kConsentNames.end(), json.at("consent").get<std::string>());
+  if (found == kConsentNames.end()) throw std::invalid_argument("unknown consent");
+  return static_cast<Consent>(found - kConsentNames.begin());
+}
+
 std::int64_t seconds(WallTime time) { return time.time_since_epoch().count(); }
 std::int64_t day_of(std::int64_t seconds) { return seconds / 86'400; }
 
@@ -38,7 +45,7 @@ Status Ledger::restore(const Result<std::vector<std::string>>& records) {
   std::size_t number = 0;
   for (const auto& record : records.value()) {
     ++number;
-    if (auto status = apply(record); !status.ok()) {
+    if (auto status = take(record); !status.ok()) {
       go_blind();
       return {ErrorCode::kCorrupt, "journal record " + std::to_string(number) + ": " + status.error().message};
     }
@@ -46,19 +53,27 @@ Status Ledger::restore(const Result<std::vector<std::string>>& records) {
   return Done{};
 }
 
-Status Ledger::apply(const std::string& record) try {
+Status Ledger::take(const std::string& record) try {
+  if (record.starts_with(R"({"kind":"decision")")) return Done{};
   const Json json = Json::parse(record);
   const std::string& kind = json.at("kind").get_ref<const std::string&>();
   if (kind == "consent") {
-    const auto found = std::find(kConsentNames.begin(), kConsentNames.end(), json.at("consent").get<std::string>());
-    if (found == kConsentNames.end()) return {ErrorCode::kCorrupt, "unknown consent"};
-    consent_ = static_cast<Consent>(found - kConsentNames.begin());
+    consent_ = consent_from(json);
   } else if (kind == "taint") {
     keep_taint(std::stoull(json.at("session").get<std::string>(), nullptr, 16), json.at("at_s"), json.at("until_s"));
   } else if (kind == "forget") {
     tainted_until_s_.erase(std::stoull(json.at("session").get<std::string>(), nullptr, 16));
   } else if (kind == "egress") {
     charge(json.at("bytes"), WallTime(std::chrono::seconds(json.at("at_s").get<std::int64_t>())));
+  } else if (kind == "state") {
+    tainted_until_s_.clear();
+    for (const auto& [session, until_s] : json.at("tainted_until_s").items())
+      tainted_until_s_[std::stoull(session, nullptr, 16)] = until_s;
+    overflow_until_s_ = json.at("overflow_until_s");
+    day_ = json.at("day");
+    bytes_today_ = json.at("bytes_today");
+    consent_ = consent_from(json);
+  } else if (kind == "gap") {  // of decisions
   } else if (kind == "withheld") {
     if (day_of(json.at("at_s")) == day_) bytes_today_ -= std::min<std::uint64_t>(bytes_today_, json.at("bytes"));
   } else {
@@ -123,8 +138,23 @@ void Ledger::charge(std::uint64_t bytes, WallTime now) {
   bytes_today_ += bytes;
 }
 
-std::string Ledger::withheld_record(std::uint64_t bytes, WallTime at) {
-  return Json{{"kind", "withheld"}, {"at_s", seconds(at)}, {"bytes", bytes}}.dump();
+std::string Ledger::withheld_record(std::uint64_t bytes, WallTime at, std::uint64_t request, std::uint32_t attempt) {
+  return Json{{"kind", "withheld"}, {"at_s", seconds(at)}, {"bytes", bytes}, {"request", request}, {"attempt", attempt}}
+      .dump();
+}
+
+std::string Ledger::state_record(WallTime at, WallTime taint_from) const {
+  Json tainted = Json::object();
+  for (const auto& [session, until_s] : tainted_until_s_)
+    if (until_s > seconds(taint_from)) tainted[hex(session)] = until_s;
+  const nlohmann::ordered_json record = {{"kind", "state"},
+                                         {"at_s", seconds(at)},
+                                         {"consent", kConsentNames[static_cast<std::size_t>(consent_)]},
+                                         {"day", day_},
+                                         {"bytes_today", bytes_today_},
+                                         {"overflow_until_s", overflow_until_s_},
+                                         {"tainted_until_s", tainted}};
+  return record.dump();
 }
 
 }  // namespace hearth::privacy

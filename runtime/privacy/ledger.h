@@ -26,6 +26,8 @@ class Ledger {
  public:
   explicit Ledger(std::size_t sessions_max) : sessions_max_(sessions_max) {}
 
+  /// Takes in one more record of a journal; decisions are none of its business.
+  Status take(const std::string& record);
   /// Takes in a journal's records. Blind after an error or after a record that makes no sense; the error says which.
   Status restore(const Result<std::vector<std::string>>& records);
   void go_blind() { blind_ = true; }
@@ -44,11 +46,13 @@ class Ledger {
   std::string forget(std::string_view session);
   /// Charges bytes that are about to leave to the day's budget. The egress record (see the guard) restores it.
   void charge(std::uint64_t bytes, WallTime now);
-  /// The record that takes back an egress record, made at `at`, whose bytes did not leave.
-  static std::string withheld_record(std::uint64_t bytes, WallTime at);
+  /// The record that takes back an egress record, made at `at`, whose bytes did not leave: those of this request's
+  /// attempt.
+  static std::string withheld_record(std::uint64_t bytes, WallTime at, std::uint64_t request, std::uint32_t attempt);
+  /// The record that all records so far come to, dated `at`. It leaves out taint that ended before `taint_from`.
+  std::string state_record(WallTime at, WallTime taint_from) const;
 
  private:
-  Status apply(const std::string& record);
   void keep_taint(std::uint64_t session, std::int64_t now_s, std::int64_t until_s);
 
   std::size_t sessions_max_;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "runtime/base/json_reader.h"
+#include "tools/hearth/audit_command.h"
 #include "tools/hearth/exit_codes.h"
 #include "tools/hearth/places.h"
 #include "tools/hearth/policy_command.h"
@@ -34,6 +35,7 @@ struct Command {
 
 constexpr std::array kCommands = {
     Command{"policy", "Check, test, explain, compare and prove policy files", policy_main},
+    Command{"audit", "Check the audit log, sign its head, prove what never left", audit_main},
     Command{"prepare", "Train the model pair, quantize its edge half, save both", models_main},
     Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
 };

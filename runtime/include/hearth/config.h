@@ -54,6 +54,8 @@ struct Limits {
   std::uint64_t reply_kib_max = 16 * 1024;  ///< Larger replies fail the attempt.
   std::size_t sessions_max = 10'000;  ///< Sessions with taint remembered; beyond it every session counts as tainted.
   std::size_t connections_per_endpoint_max = 8;  ///< Kept alive; further attempts open and close their own.
+  std::uint64_t journal_segment_mib = 8;         ///< A journal file that would grow larger is followed by a new one.
+  std::size_t journal_segments_max = 8;  ///< Files kept; beyond it the oldest goes, and with it what it records.
 };
 
 /// How the cloud path behaves in time.
@@ -72,7 +74,9 @@ struct RuntimeConfig {
   std::vector<Endpoint> endpoints;  ///< At most 31. Each serves the cloud half of every pair.
   std::string policy_file;          ///< Used when `policy_json` is empty.
   std::string policy_json;          ///< The policy itself.
-  std::string journal_file;         ///< Consent, taint, budgets, egress records. Empty: in memory, gone at exit.
+  std::string journal_file;         ///< Consent, taint, budgets, audit records. Empty: in memory, gone at exit.
+  std::string audit_key_file;       ///< Of the device key that seals the journal. Empty: `journal_file` + ".key".
+  bool audit_decisions = true;      ///< Whether the journal gets a record of each decision, local ones included.
   Duration default_deadline = std::chrono::seconds(1);
   std::size_t threads = 2;  ///< For everything hearth and LibTorch compute with, in this process.
   Limits limits;

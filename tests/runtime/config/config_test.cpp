@@ -101,19 +101,24 @@ TEST_CASE("a configuration is read, and what it leaves out keeps its default") {
   fs::create_directories(folder.at("runtime"));
   const auto config = load_config(folder.write("runtime/c.json", R"({
     "models": ["../pair.json"], "policy": "../policy.json", "journal": "../state/journal",
+    "audit_key": "../keys/device", "audit_decisions": false,
     "endpoints": [{"name": "main", "url": "https://models.example.org/v1", "region": "eu"}],
     "default_deadline_ms": 0.5, "threads": 4, "seed": 18446744073709551615,
-    "limits": {"queue_length_max": 7}, "cloud": {"breaker_failures": 9, "connect_timeout_ms": 12.5}})"));
+    "limits": {"queue_length_max": 7, "journal_segments_max": 3}, "cloud": {"breaker_failures": 9, "connect_timeout_ms": 12.5}})"));
   INFO((config.ok() ? "" : config.error().message));
   REQUIRE(config.ok());
   CHECK(config->models.size() == 1);
   CHECK(config->policy_file == folder.at("policy.json"));
   CHECK(config->journal_file == folder.at("state/journal"));
+  CHECK(config->audit_key_file == folder.at("keys/device"));
+  CHECK_FALSE(config->audit_decisions);
   CHECK(config->endpoints == std::vector<Endpoint>{{"main", "https://models.example.org/v1", "eu"}});
   CHECK(config->default_deadline == std::chrono::microseconds(500));
   CHECK(config->threads == 4);
   CHECK(config->seed == 18446744073709551615u);
   CHECK(config->limits.queue_length_max == 7);
+  CHECK(config->limits.journal_segments_max == 3);
+  CHECK(config->limits.journal_segment_mib == Limits{}.journal_segment_mib);
   CHECK(config->limits.edge_slots == Limits{}.edge_slots);
   CHECK(config->cloud.breaker_failures == 9);
   CHECK(config->cloud.connect_timeout == std::chrono::microseconds(12500));
@@ -221,6 +226,7 @@ TEST_CASE("every mistake in a configuration is named") {
        "c.json:2: /limits/edge_slots: expected a whole number from 1 to 256, got 1.5"},
       {with(R"("cloud": {"breaker_backoff_ms": 2000, "breaker_backoff_max_ms": 1000})"),
        "c.json:2: /cloud/breaker_backoff_max_ms: expected at least breaker_backoff_ms, which is 2000"},
+      {with(R"("audit_key": "key")"), "c.json:2: /audit_key: expected \"journal\" too: the key seals what is in it"},
       {with(R"("deadline_ms": 3)"), "c.json:2: /deadline_ms: unknown key (did you mean \"default_deadline_ms\"?)"},
   };
   for (const Case& one : cases) {
@@ -286,6 +292,7 @@ TEST_CASE("a configuration made in code is held to the same bounds") {
   config.models[1].cloud.version = "1";
   config.models[1].labels = {"only one"};
   config.policy_json.clear();
+  config.audit_key_file = "key";
   config.endpoints = {{"a", "http://203.0.113.5", ""}, {"a", "https://a.example", "e u"}};
   config.default_deadline = Duration(0);
   config.limits.edge_slots = 0;
@@ -299,6 +306,7 @@ TEST_CASE("a configuration made in code is held to the same bounds") {
         "configuration: /models/1/labels: expected 2 labels, one for each score in outputs[0], got 1\n"
         "configuration: /models/1/name: model \"tagger\" is there twice\n"
         "configuration: /policy: expected a policy\n"
+        "configuration: /audit_key: expected a journal too: the key seals what is in it\n"
         "configuration: /endpoints/0/url: http:// is for this machine only (localhost, 127.0.0.0/8, [::1]); expected "
         "https://\n"
         "configuration: /endpoints/1/region: expected 1 to 128 letters, digits, '-', '_' or '.'\n"

@@ -24,7 +24,9 @@ void put(const fs::path& file, const std::string& text) {
 /// Appends on the loop and waits for the verdict.
 Status append(EventLoop& loop, Journal& journal, const std::string& record) {
   std::promise<Status> verdict;
-  loop.post([&] { journal.append(record, [&](Status status) { verdict.set_value(std::move(status)); }); });
+  loop.post([&] {
+    journal.append(record, Durability::kSynced, [&](Status status) { verdict.set_value(std::move(status)); });
+  });
   return verdict.get_future().get();
 }
 
