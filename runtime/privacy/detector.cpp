@@ -218,7 +218,7 @@ Detections TextDetector::detect(std::string_view text) const noexcept try {
 
 Findings TextDetector::find(std::string_view text) const noexcept try {
   Findings result;
-  if (!to_plain_text(text)) return {{}, false};
+  if (text.size() > kTextBytesMax || !to_plain_text(text)) return {{}, false};
   re2::StringPiece rest(text.data(), text.size()), hit;
   while (patterns_->email.Match(rest, 0, rest.size(), RE2::UNANCHORED, &hit, 1)) {
     const auto begin = static_cast<std::size_t>(hit.data() - text.data());
