@@ -116,7 +116,7 @@ Status Redactor::replace(std::string_view text, std::span<const Span> cuts, std:
     if (is_new) entry->second = out.memory_.keep(value);
     if (entry->second != value) return {ErrorCode::kInternal, "one placeholder for two values"};
     out.text_.append(text.substr(at, cut.begin - at));
-    out.places_.push_back({out.text_.size(), out.text_.size() + entry->first.size()});
+    out.places_.push_back({out.text_.size(), out.text_.size() + entry->first.size(), cut.begin, cut.end});
     out.text_.append(entry->first);
     at = cut.end;
   }
@@ -147,10 +147,26 @@ Result<std::shared_ptr<const Redaction>> Redactor::redact(std::string_view text,
 
 // ---- what was made --------------------------------------------------------------------------------------------------
 
+/// The last placeholder that begins at `at` or before; null when none does.
+const Redaction::Place* Redaction::last_place_from(std::size_t at) const {
+  const auto after = std::upper_bound(places_.begin(), places_.end(), at,
+                                      [](std::size_t value, const Place& place) { return value < place.begin; });
+  return after == places_.begin() ? nullptr : &*std::prev(after);
+}
+
 bool Redaction::within_placeholder(std::size_t begin, std::size_t end) const {
-  const auto after = std::upper_bound(places_.begin(), places_.end(), begin,
-                                      [](std::size_t at, const Originals::Range& place) { return at < place.begin; });
-  return after != places_.begin() && end <= std::prev(after)->end;
+  const Place* place = last_place_from(begin);
+  return place != nullptr && end <= place->end;
+}
+
+Span Redaction::in_source(const Span& span) const {
+  const auto source = [&](std::size_t at, bool is_end) {
+    const Place* place = last_place_from(is_end && at > 0 ? at - 1 : at);
+    if (place == nullptr) return at;
+    if (at < place->end || (is_end && at == place->end)) return is_end ? place->source_end : place->source_begin;
+    return at - place->end + place->source_end;
+  };
+  return {source(span.begin, false), source(span.end, true), span.slot};
 }
 
 std::string Redaction::restore(std::string_view text) const {

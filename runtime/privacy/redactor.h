@@ -32,6 +32,8 @@ class Redaction {
   std::size_t placeholder_count() const { return places_.size(); }
   /// Whether [begin, end) of text() lies within one placeholder: what a detector finds there is nobody's.
   bool within_placeholder(std::size_t begin, std::size_t end) const;
+  /// Where in the text before redaction a span of text() came from; what touches a placeholder takes all of it in.
+  Span in_source(const Span& span) const;
   /// `text` with the originals back. Only placeholders of this redaction are known.
   std::string restore(std::string_view text) const;
 
@@ -43,7 +45,12 @@ class Redaction {
   using Known = std::pair<std::string, std::string_view>;
 
   std::string text_;
-  std::vector<Originals::Range> places_;  ///< Of the placeholders in text_, in order.
+  struct Place {
+    std::size_t begin, end;                ///< Of a placeholder in text_.
+    std::size_t source_begin, source_end;  ///< Of what it stands for, in the text before.
+  };
+  const Place* last_place_from(std::size_t at) const;
+  std::vector<Place> places_;  ///< In order.
   SecretMemory memory_;
   std::vector<Known> known_;  ///< Placeholder and original, sorted; the views point into memory_.
   std::optional<Originals> originals_;

@@ -186,6 +186,17 @@ TEST_CASE("a finding within one placeholder is told from one that reaches outsid
   CHECK_FALSE(redaction->within_placeholder(0, 2));
 }
 
+TEST_CASE("a finding that reaches out of a placeholder is led back to the text it came from") {
+  const auto redaction = redact(Redactor(kSecret), "12 Ann Street, Bob", {{3, 6, kPerson}, {15, 18, kPerson}});
+  const std::size_t open = redaction->text().find('['), close = redaction->text().find(']');
+  CHECK(redaction->in_source({0, open + 2, 9}) == Span{0, 6, 9});
+  CHECK(redaction->in_source({0, close + 1, 9}) == Span{0, 6, 9});
+  CHECK(redaction->in_source({close - 1, close + 8, 9}) == Span{3, 13, 9});
+  CHECK(redaction->in_source({close + 2, close + 8, 9}) == Span{7, 13, 9});
+  CHECK(redaction->in_source({0, 2, 9}) == Span{0, 2, 9});
+  CHECK(redaction->in_source({0, redaction->text().size(), 9}) == Span{0, 18, 9});
+}
+
 TEST_CASE("texts in a reply's tensor are restored, numbers are not touched, cut ones are refused") {
   const auto redaction = redact(Redactor(kSecret), "Ann Lee", {{0, 7, kPerson}});
   Tensor tensor = Tensor::of_text("answer", "Dear " + redaction->text());
