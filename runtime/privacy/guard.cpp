@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/privacy/plain_text.h"
+#include "runtime/privacy/redact_text.h"
 
 namespace hearth {
 namespace {
@@ -14,8 +15,6 @@ double payload_kib(const Request& request) {
   for (const auto& tensor : request.inputs) bytes += tensor.data.size();
   return static_cast<double>(bytes) / 1024.0;
 }
-
-constexpr int kRedactionRounds = 3;
 
 Error deny(std::string why) { return {ErrorCode::kPermissionDenied, std::move(why)}; }
 
@@ -108,23 +107,9 @@ bool PrivacyGuard::must_redact(const privacy::Judgement& judgement) const {
 Result<std::shared_ptr<const privacy::Redaction>> PrivacyGuard::redact(const Request& request) const {
   if (!redactor_) return deny("there is no secret to redact with");
   if (!request.inputs.empty()) return deny("tensors cannot be redacted");
-  auto found = detector_.find(request.text);
-  if (!found.understood) return deny("the text to be redacted was not understood");
-  for (int round = 0; round < kRedactionRounds; ++round) {
-    auto redaction = redactor_->redact(request.text, found.spans, request.session);
-    if (!redaction.ok()) return deny(redaction.error().message);
-    // What stands beside a placeholder may now look like something it did not look like before.
-    const auto left = detector_.find(redaction.value()->text());
-    if (!left.understood) return deny("the redacted text was not understood");
-    bool clean = true;
-    for (const auto& span : left.spans) {
-      if (redaction.value()->within_placeholder(span.begin, span.end)) continue;
-      found.spans.push_back(redaction.value()->in_source(span));
-      clean = false;
-    }
-    if (clean) return std::move(redaction).value();
-  }
-  return deny("redacting does not come to an end");
+  auto redaction = privacy::redact_text(detector_, *redactor_, request.text, request.session);
+  if (!redaction.ok()) return deny(redaction.error().message);
+  return redaction;
 }
 
 Result<privacy::Minted> PrivacyGuard::mint(const privacy::Judgement& judgement, const Request& request, SiteId site,

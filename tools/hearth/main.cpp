@@ -12,6 +12,7 @@
 #include "runtime/base/json_reader.h"
 #include "tools/hearth/exit_codes.h"
 #include "tools/hearth/places.h"
+#include "tools/hearth/scan_command.h"
 
 namespace {
 
@@ -34,6 +35,8 @@ struct Command {
 constexpr std::array kCommands = {
     Command{"prepare", "Train the model pair, quantize its edge half, save both", models_main},
     Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
+    Command{"scan", "Find personal data in JSON lines", scan_main},
+    Command{"redact", "Replace personal data in JSON lines by placeholders", redact_main},
 };
 
 void print_help(std::ostream& out) {
