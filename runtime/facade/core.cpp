@@ -29,6 +29,18 @@ float confidence_of(std::span<const Tensor> outputs, Scores scores) {
   return static_cast<float>(1 / sum);
 }
 
+std::string redaction_secret(const World& world, std::uint64_t seed) {
+  return world.redaction_secret.empty() ? sha256_hex("redaction " + std::to_string(seed)) : world.redaction_secret;
+}
+
+/// The originals back where the reply has placeholders.
+Status restore_all(std::vector<Tensor>& outputs, const privacy::Redaction& redaction) {
+  for (Tensor& output : outputs) {
+    if (auto status = privacy::restore_texts(output, redaction); !status.ok()) return status;
+  }
+  return Done{};
+}
+
 }  // namespace
 
 Runtime::Core::Core(const RuntimeConfig& config, std::shared_ptr<const policies::Policy> policy, World world,
@@ -37,12 +49,13 @@ Runtime::Core::Core(const RuntimeConfig& config, std::shared_ptr<const policies:
       log_(std::move(log)),
       loop_(*world.loop),
       world_(std::move(world)),
-      guard_(std::move(policy), config.endpoints, config.limits.sessions_max),
+      guard_(std::move(policy), config.endpoints, config.limits.sessions_max, redaction_secret(world_, config.seed)),
       scheduler_(config.limits, config.cloud, config.endpoints.size(), config.seed),
       started_wall_(loop_.wall_now()),
       started_(loop_.now()) {
   audits_ = config_.audit_decisions && world_.journal;
-  world_.loop.reset();  // Runtime owns it
+  world_.loop.reset();                                                              // Runtime owns it
+  std::fill(world_.redaction_secret.begin(), world_.redaction_secret.end(), '\0');  // the guard keeps its own
 }
 
 // ---- admission ------------------------------------------------------------------------------------------------------
@@ -374,14 +387,15 @@ void Runtime::Core::spend(const EntryPtr& entry, AttemptId attempt, SiteId site,
   if (!still.ok()) return attempt_denied(entry, attempt, still.error());
   entry->outcome.attempts.back().bytes_sent = minted.permit.message().body.size();
   lock.unlock();
-  world_.transport->send(attempt, std::move(minted.permit), deadline,
-                         [self = shared_from_this(), entry, attempt, wire_id](SendResult result) {
-                           self->attempt_finished(entry, attempt, wire_id, std::move(result));
-                         });
+  world_.transport->send(
+      attempt, std::move(minted.permit), deadline,
+      [self = shared_from_this(), entry, attempt, wire_id, redaction = minted.redaction](SendResult result) {
+        self->attempt_finished(entry, attempt, wire_id, redaction, std::move(result));
+      });
 }
 
 void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, const std::string& wire_id,
-                                     SendResult result) {
+                                     const std::shared_ptr<const privacy::Redaction>& redaction, SendResult result) {
   {
     Lock lock(mutex_);
     if (entry->finished || entry->attempt != attempt) return;
@@ -390,6 +404,9 @@ void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, c
   using Answer = Result<std::vector<Tensor>>;
   Answer answer =
       result.reply.ok() ? cloud::decode_infer(pair.cloud, result.reply.value(), wire_id) : Answer(result.reply.error());
+  if (answer.ok() && redaction) {
+    if (auto restored = restore_all(answer.value(), *redaction); !restored.ok()) answer = restored.error();
+  }
   auto verdict = scheduler::CloudVerdict::kAnswered;
   if (!answer.ok()) {
     const bool refused = result.reply.ok() && answer.error().code == ErrorCode::kInvalidArgument;  // a 4xx came back

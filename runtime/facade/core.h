@@ -96,7 +96,8 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   void begin_attempt(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline);
   void spend(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline, privacy::Minted minted,
              const std::string& wire_id);
-  void attempt_finished(const EntryPtr& entry, AttemptId attempt, const std::string& wire_id, SendResult result);
+  void attempt_finished(const EntryPtr& entry, AttemptId attempt, const std::string& wire_id,
+                        const std::shared_ptr<const privacy::Redaction>& redaction, SendResult result);
   void drain_records();
   void note_decision(const Entry& entry, SiteId served_on);  ///< With the lock held.
   void drain_decisions();

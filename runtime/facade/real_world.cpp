@@ -24,6 +24,13 @@ std::uint64_t seed_from_entropy() {
   return (std::uint64_t{entropy()} << 32) | entropy();
 }
 
+std::string secret_from_entropy() {
+  std::random_device entropy;
+  std::string secret;
+  while (secret.size() < 32) secret += static_cast<char>(entropy() & 0xff);
+  return secret;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeConfig& config, LogCallback log) {
@@ -43,6 +50,7 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeConfig& config, Lo
   if (log) engine_log = [log](std::string_view line) { log(LogLevel::kWarning, line); };
   const auto engine = std::make_shared<edge::TorchEngine>(config.threads, engine_log);
   world.load_edge_model = [engine](const ModelPair& pair) { return engine->load(pair.edge); };
+  world.redaction_secret = secret_from_entropy();
   return create(seeded, std::move(world), std::move(log));
 }
 

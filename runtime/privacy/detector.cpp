@@ -190,7 +190,8 @@ struct TextDetector::Patterns {
   }
 };
 
-TextDetector::TextDetector() : patterns_(std::make_unique<Patterns>()) {}
+TextDetector::TextDetector(std::span<const policies::OwnDetector>, std::size_t)
+    : patterns_(std::make_unique<Patterns>()) {}
 TextDetector::~TextDetector() = default;
 TextDetector::TextDetector(TextDetector&&) noexcept = default;
 TextDetector& TextDetector::operator=(TextDetector&&) noexcept = default;
@@ -213,6 +214,18 @@ Detections TextDetector::detect(std::string_view text) const noexcept try {
   if (digits >= 7) count(Detected::kPhone) = counted(patterns_->phones(piece));
   if (digits >= 13) count(Detected::kCreditCard) = counted(patterns_->cards(piece));
   result.understood = true;
+  return result;
+} catch (...) { return {{}, false}; }
+
+Findings TextDetector::find(std::string_view text) const noexcept try {
+  Findings result;
+  if (text.size() > kTextBytesMax || !to_plain_text(text)) return {{}, false};
+  re2::StringPiece rest(text.data(), text.size()), hit;
+  while (patterns_->email.Match(rest, 0, rest.size(), RE2::UNANCHORED, &hit, 1)) {
+    const auto begin = static_cast<std::size_t>(hit.data() - text.data());
+    result.spans.push_back({begin, begin + hit.size(), 0});
+    rest.remove_prefix(static_cast<std::size_t>(hit.data() + hit.size() - rest.data()));
+  }
   return result;
 } catch (...) { return {{}, false}; }
 

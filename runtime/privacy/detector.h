@@ -5,9 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "policies/policy.h"
+#include "runtime/privacy/span.h"
 
 namespace hearth::privacy {
 
@@ -15,6 +18,12 @@ namespace hearth::privacy {
 struct Detections {
   std::array<std::uint16_t, policies::kDetectorSlots> counts{};
   bool understood = true;  ///< False: not UTF-8, longer than kTextBytesMax, or the search failed.
+};
+
+/// Where it was found.
+struct Findings {
+  std::vector<Span> spans;  ///< Sorted, not overlapping.
+  bool understood = true;
 };
 
 /// Reads text in time linear in its length. Full-width and non-Latin digits, invisible characters, odd spaces and
@@ -29,12 +38,13 @@ class TextDetector {
  public:
   static constexpr std::size_t kTextBytesMax = 256 * 1024;
 
-  TextDetector();
+  TextDetector(std::span<const policies::OwnDetector> own = {}, std::size_t text_bytes_max = kTextBytesMax);
   ~TextDetector();
   TextDetector(TextDetector&&) noexcept;
   TextDetector& operator=(TextDetector&&) noexcept;
 
   Detections detect(std::string_view text) const noexcept;
+  Findings find(std::string_view text) const noexcept;
 
  private:
   struct Patterns;

@@ -4,6 +4,7 @@
 
 #include "runtime/privacy/audit_records.h"
 #include "runtime/privacy/plain_text.h"
+#include "runtime/privacy/redact_text.h"
 
 namespace hearth {
 namespace {
@@ -14,11 +15,25 @@ double payload_kib(const Request& request) {
   return static_cast<double>(bytes) / 1024.0;
 }
 
+Error deny(std::string why) { return {ErrorCode::kPermissionDenied, std::move(why)}; }
+
+/// Target and headers are the configuration's, but nothing vouches for the encoder.
+bool leaks(const HttpMessage& message, const privacy::Redaction& redaction) {
+  const auto leak = [&](std::string_view bytes) { return privacy::find_originals(bytes, redaction); };
+  return leak(message.body) || leak(message.target) ||
+         std::any_of(message.headers.begin(), message.headers.end(),
+                     [&](const auto& header) { return leak(header.first) || leak(header.second); });
+}
+
 }  // namespace
 
 PrivacyGuard::PrivacyGuard(std::shared_ptr<const policies::Policy> policy, std::vector<Endpoint> endpoints,
-                           std::size_t sessions_max)
-    : policy_(std::move(policy)), endpoints_(std::move(endpoints)), ledger_(sessions_max) {
+                           std::size_t sessions_max, std::string_view redaction_secret)
+    : policy_(std::move(policy)),
+      endpoints_(std::move(endpoints)),
+      detector_(policy_->own_detectors()),
+      ledger_(sessions_max) {
+  if (!redaction_secret.empty()) redactor_.emplace(redaction_secret, policy_->own_detectors());
   for (const auto& endpoint : endpoints_) endpoint_facts_.push_back({endpoint.name, endpoint.region});
 }
 
@@ -69,16 +84,14 @@ privacy::Judgement PrivacyGuard::judge(const Request& request, const privacy::Cl
   const auto& rule = policy_->classes()[content.data_class];
   if (rule.taints_session_for)
     remember(ledger_.taint(request.session, moment.steady, moment.latest() + *rule.taints_session_for));
-  return {content, permission.mask, permission.rule, policy_->prefer(facts, content.data_class)};
+  return {content, permission.mask, permission.rule, policy_->prefer(facts, content.data_class),
+          rule.egress == policies::Egress::kRedacted};
 }
 
 Status PrivacyGuard::permits(const privacy::Judgement& judgement, const Request& request, SiteId site,
                              std::uint64_t body_bytes, const privacy::Moment& moment) const {
-  const auto deny = [](std::string why) { return Status(ErrorCode::kPermissionDenied, std::move(why)); };
   if (site == kEdgeSite || site > endpoints_.size()) return deny("no such endpoint");
   if (!judgement.mask.has(site)) return deny("not in the request's mask");
-  if (policy_->classes()[judgement.content.data_class].egress != policies::Egress::kAllow)
-    return deny("nothing is redacted yet");
   auto facts = facts_of(request, judgement.content.detections, moment);
   if (facts.cloud_mib_today) *facts.cloud_mib_today += static_cast<double>(body_bytes) / (1024.0 * 1024.0);
   const auto permission = policy_->permit(facts, judgement.content.data_class, endpoint_facts_);
@@ -86,10 +99,34 @@ Status PrivacyGuard::permits(const privacy::Judgement& judgement, const Request&
   return Done{};
 }
 
+bool PrivacyGuard::must_redact(const privacy::Judgement& judgement) const {
+  return judgement.redacted || policy_->classes()[judgement.content.data_class].egress != policies::Egress::kAllow;
+}
+
+Result<std::shared_ptr<const privacy::Redaction>> PrivacyGuard::redact(const Request& request) const {
+  if (!redactor_) return deny("there is no secret to redact with");
+  if (!request.inputs.empty()) return deny("tensors cannot be redacted");
+  auto redaction = privacy::redact_text(detector_, *redactor_, request.text, request.session);
+  if (!redaction.ok()) return deny(redaction.error().message);
+  return redaction;
+}
+
 Result<privacy::Minted> PrivacyGuard::mint(const privacy::Judgement& judgement, const Request& request, SiteId site,
                                            const Encode& encode, const privacy::Moment& moment) {
   if (auto status = permits(judgement, request, site, 0, moment); !status.ok()) return status.error();
-  HttpMessage message = encode(request);
+  std::shared_ptr<const privacy::Redaction> redaction;
+  HttpMessage message;
+  if (must_redact(judgement)) {
+    auto redacted = redact(request);
+    if (!redacted.ok()) return redacted.error();
+    redaction = std::move(redacted).value();
+    Request copy = request;
+    copy.text = redaction->text();
+    message = encode(copy);
+    if (leaks(message, *redaction)) return deny("what was redacted stands in the encoded request");
+  } else {
+    message = encode(request);
+  }
   const std::uint64_t bytes = message.body.size();
   if (auto status = permits(judgement, request, site, bytes, moment); !status.ok()) return status.error();
   const auto& endpoint = endpoints_[site - 1];
@@ -98,7 +135,7 @@ Result<privacy::Minted> PrivacyGuard::mint(const privacy::Judgement& judgement, 
                                        moment.latest());
   const bool synced = policy_->classes()[content.data_class].synced_record;
   return privacy::Minted{EgressPermit(endpoint, std::move(message)), std::move(record), moment.latest(),
-                         synced ? Durability::kSynced : Durability::kWritten};
+                         synced ? Durability::kSynced : Durability::kWritten, std::move(redaction)};
 }
 
 Status PrivacyGuard::spend(const privacy::Judgement& judgement, const Request& request, SiteId site,

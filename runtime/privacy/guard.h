@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "policies/policy.h"
 #include "runtime/privacy/detector.h"
 #include "runtime/privacy/ledger.h"
+#include "runtime/privacy/redactor.h"
 
 namespace hearth {
 
@@ -38,6 +40,7 @@ struct Judgement {
   Mask mask;  ///< From here on it can only be narrowed.
   policies::RuleIndex permit_rule = policies::kNoRule;
   policies::Preference preference;
+  bool redacted = false;  ///< Once true, the text never leaves as it is, whatever the policy says later.
 };
 
 /// What a judgement depends on besides the request.
@@ -56,6 +59,7 @@ struct Minted {
   std::string record;
   WallTime at;                                  ///< Of the record.
   Durability durability = Durability::kSynced;  ///< What the record must reach first.
+  std::shared_ptr<const Redaction> redaction;   ///< What the reply is restored with; null when nothing was redacted.
   std::uint64_t request = 0;                    ///< This and the next: set by the caller, for the withheld record.
   std::uint32_t attempt = 0;
 };
@@ -65,12 +69,13 @@ struct Minted {
 /// Threads: classify() from any thread; everything else under one lock of the owner's.
 class PrivacyGuard {
  public:
-  /// Encodes the very request that was judged; the guard calls it, so a permit cannot carry another one's bytes.
+  /// Encodes the very request that was judged, or its redacted copy; the guard calls it, so a permit cannot carry
+  /// another one's bytes.
   using Encode = std::function<HttpMessage(const Request&)>;
 
-  /// `endpoints[i]` is site i + 1; at most 31.
+  /// `endpoints[i]` is site i + 1; at most 31. Without a `redaction_secret` nothing is redacted: such classes stay.
   PrivacyGuard(std::shared_ptr<const policies::Policy> policy, std::vector<Endpoint> endpoints,
-               std::size_t sessions_max);
+               std::size_t sessions_max, std::string_view redaction_secret = {});
 
   /// Reads label and text. Linear in the text; no lock needed.
   privacy::Classification classify(const Request& request) const;
@@ -81,7 +86,8 @@ class PrivacyGuard {
 
   /// The door. Intersects the judgement's mask with what policy, consent, taint, budget and device say at this moment;
   /// only when `site` is in what is left is the request encoded and a permit made for these bytes and that endpoint.
-  /// Errors: kPermissionDenied names the rule.
+  /// Of a class that leaves redacted it is a redacted copy, and the encoded bytes are searched for what was redacted.
+  /// Errors: kPermissionDenied names the rule, or what stood in the way of redaction.
   Result<privacy::Minted> mint(const privacy::Judgement& judgement, const Request& request, SiteId site,
                                const Encode& encode, const privacy::Moment& moment);
 
@@ -106,6 +112,9 @@ class PrivacyGuard {
   /// Whether the site may have this request now, with `body_bytes` more against the budget.
   Status permits(const privacy::Judgement& judgement, const Request& request, SiteId site, std::uint64_t body_bytes,
                  const privacy::Moment& moment) const;
+  bool must_redact(const privacy::Judgement& judgement) const;
+  /// What may leave of the request's text: redacted until the detector finds nothing more in it.
+  Result<std::shared_ptr<const privacy::Redaction>> redact(const Request& request) const;
   void remember(std::string record) {
     if (!record.empty()) records_.push_back(std::move(record));
   }
@@ -114,6 +123,7 @@ class PrivacyGuard {
   std::vector<Endpoint> endpoints_;
   std::vector<policies::EndpointFacts> endpoint_facts_;  ///< Views into endpoints_.
   privacy::TextDetector detector_;
+  std::optional<privacy::Redactor> redactor_;
   privacy::Ledger ledger_;
   std::vector<std::string> records_;
 };

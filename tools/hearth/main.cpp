@@ -14,6 +14,7 @@
 #include "tools/hearth/exit_codes.h"
 #include "tools/hearth/places.h"
 #include "tools/hearth/policy_command.h"
+#include "tools/hearth/scan_command.h"
 
 namespace {
 
@@ -38,6 +39,8 @@ constexpr std::array kCommands = {
     Command{"audit", "Check the audit log, sign its head, prove what never left", audit_main},
     Command{"prepare", "Train the model pair, quantize its edge half, save both", models_main},
     Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
+    Command{"scan", "Find personal data in JSON lines", scan_main},
+    Command{"redact", "Replace personal data in JSON lines by placeholders", redact_main},
 };
 
 void print_help(std::ostream& out) {

@@ -15,9 +15,9 @@ namespace hearth {
 
 /// The local half of a pair.
 struct EdgeBinding {
-  std::string file;    ///< TorchScript file; relative paths in a pair file are relative to that file.
-  std::string sha256;  ///< Lower-case hex. Empty: not checked (the outcome still shows what was loaded).
-  std::vector<TensorSpec> inputs;
+  std::string file;                ///< TorchScript file; relative paths in a pair file are relative to that file.
+  std::string sha256;              ///< Lower-case hex. Empty: not checked (the outcome still shows what was loaded).
+  std::vector<TensorSpec> inputs;  ///< Empty only where the cloud half takes Request::text: a pair for text alone.
   std::vector<TensorSpec> outputs;
 };
 

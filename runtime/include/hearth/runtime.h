@@ -28,6 +28,9 @@ struct World {
   std::shared_ptr<DeviceProbe> probe;  ///< May be null: then only the app tells of the device.
   std::shared_ptr<Journal> journal;    ///< May be null: then nothing outlives this runtime.
   std::function<Result<std::shared_ptr<EdgeModel>>(const ModelPair&)> load_edge_model;
+  /// 32 random bytes that nobody else knows: the key of redaction's placeholders. Empty: made from RuntimeConfig::seed,
+  /// for simulations.
+  std::string redaction_secret;
 };
 
 /// Threads: every method from any thread. Callbacks run on the loop thread and must not block.

@@ -126,6 +126,23 @@ TEST_CASE("a configuration is read, and what it leaves out keeps its default") {
   CHECK(validate(config.value()).ok());
 }
 
+TEST_CASE("a pair may take text alone and answer in text, when its cloud half takes the text") {
+  ModelPair pair;
+  pair.name = "notes";
+  pair.edge.file = "simulated";
+  pair.edge.outputs = pair.cloud.outputs = {{"answer", Datatype::kBytes, {1}}};
+  pair.cloud.model = "notes-large";
+  RuntimeConfig config;
+  config.models = {pair};
+  config.policy_json = "{}";
+  CHECK_FALSE(validate(config).ok());
+  config.models[0].cloud.text_input = "text";
+  CHECK(validate(config).ok());
+  config.models[0].cloud.inputs = {{"x", Datatype::kFp32, {1}}};
+  CHECK(validate(config).error().message ==
+        "configuration: /models/0/cloud/inputs: expected 0 as on the edge side, got 1");
+}
+
 struct Case {
   std::string text;
   std::string expected;
