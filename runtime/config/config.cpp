@@ -171,6 +171,8 @@ void read_endpoints(JsonReader& reader, RuntimeConfig& out) {
     endpoint.read("name", read.name);
     endpoint.read("url", read.url);
     endpoint.read("region", read.region);
+    endpoint.read("usd_per_request", read.usd_per_request, 0, 1000);
+    endpoint.read("usd_per_mib", read.usd_per_mib, 0, 1000);
     if (!read.name.empty() && !read.url.empty()) config::check_endpoint(read, report_at(endpoint));
     for (const Endpoint& other : out.endpoints) {
       if (other.name == read.name) endpoint.problem("name", "endpoint \"" + read.name + "\" is there twice");

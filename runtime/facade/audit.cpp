@@ -21,7 +21,7 @@ void Runtime::Core::note_decision(const Entry& entry, SiteId served_on) {
   const auto& outcome = entry.outcome;
   decision.request = entry.id;
   decision.at = this_moment().latest();
-  decision.policy = guard_.shared_policy();
+  decision.policy = entry.classified ? entry.judgement.content.rules->policy : guard_.shared_policy();
   decision.classified = entry.classified;
   decision.status = outcome.status;
   decision.reason = outcome.reason;

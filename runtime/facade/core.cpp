@@ -246,7 +246,7 @@ void Runtime::Core::set_timer(const EntryPtr& entry, TimePoint due) {
 void Runtime::Core::on(const scheduler::Finish& action, const EntryPtr& entry, TimePoint now) {
   const auto& pair = entry->pair->pair;
   const auto& judgement = entry->judgement;
-  const auto& policy = guard_.policy();
+  const auto& policy = judgement.policy();
   auto& outcome = entry->outcome;
   outcome.status = action.status;
   outcome.reason = action.reason;

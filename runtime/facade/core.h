@@ -37,6 +37,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   /// shutdown(), then lets go of the world but for its loop. Nothing may be called afterwards.
   void close();
   std::string policy_sha256();
+  Status reload_policy(std::string_view json);
 
  private:
   struct LoadedPair {
@@ -86,6 +87,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   void keep_records();
   void withdraw_session(std::string_view session);
   void read_probe_when_old();
+  void watch_policy();
   privacy::Moment this_moment() const;
   std::string next_wire_id();
 
@@ -110,6 +112,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   const LogCallback log_;
   EventLoop& loop_;  ///< Owned by Runtime: closures that wait in the loop hold this core.
   World world_;
+  std::shared_ptr<void> policy_watch_;
   std::vector<std::shared_ptr<EdgeModel>> models_;
   std::map<std::string, std::shared_ptr<const LoadedPair>, std::less<>> pairs_;  ///< Constant after start().
 

@@ -4,6 +4,7 @@
 #include <hearth/runtime.h>
 
 #include "runtime/device/audit_log.h"
+#include "runtime/device/file_watch.h"
 #include "runtime/device/linux_probe.h"
 #include "runtime/edge/torch_engine.h"
 #include "runtime/net/net.h"
@@ -41,6 +42,7 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeConfig& config, Lo
   world.loop = net::make_asio_loop();
   world.transport = net::make_http_transport(*world.loop, http_options(config));
   world.probe = std::make_shared<device::LinuxProbe>();
+  world.watch_file = device::watch_file;
   if (!config.journal_file.empty()) {
     auto journal = device::open_audit_log(*world.loop, config);
     if (!journal.ok()) return journal.error();

@@ -14,8 +14,8 @@ namespace {
 
 constexpr Duration kProbeInterval = std::chrono::seconds(5);
 
-Result<std::shared_ptr<const policies::Policy>> load_policy(const RuntimeConfig& config) {
-  if (!config.policy_json.empty()) return policies::Policy::load(config.policy_json, "policy_json");
+Result<std::shared_ptr<const policies::Policy>> load_policy(const RuntimeConfig& config, std::string_view json) {
+  if (!json.empty()) return policies::Policy::load(json, "policy_json");
   return policies::Policy::load_file(config.policy_file);
 }
 
@@ -51,6 +51,7 @@ Status Runtime::Core::start() {
   }
   if (world_.probe) probed_device_ = world_.probe->read();
   probed_at_ = loop_.now();
+  watch_policy();
   return Done{};
 }
 
@@ -72,6 +73,7 @@ void Runtime::Core::shutdown() {
 }
 
 void Runtime::Core::close() {
+  policy_watch_.reset();
   shutdown();
   const bool on_loop = loop_.on_loop_thread();
   {
@@ -192,6 +194,39 @@ void Runtime::Core::journal_failed(const Error& error) {
   log(LogLevel::kError, "the journal cannot be written, so nothing more may leave: " + error.message);
 }
 
+/// A file may be written in pieces: what does not load yet is looked at again at its next change.
+Status Runtime::Core::reload_policy(std::string_view json) {
+  auto policy = load_policy(config_, json);
+  Status fits = policy.ok() ? check_names(config_, *policy.value()) : Status(policy.error());
+  if (!fits.ok()) {
+    log(LogLevel::kError, "the policy stays as it was, the new one is refused: " + fits.error().message);
+    return fits;
+  }
+  const std::string sha256 = policy.value()->sha256();
+  {
+    Lock lock(mutex_);
+    if (guard_.policy().sha256() == sha256) return Done{};
+    guard_.replace_policy(std::move(policy).value());
+  }
+  log(LogLevel::kInfo, "a new policy is in force: " + sha256);
+  return Done{};
+}
+
+void Runtime::Core::watch_policy() {
+  if (!world_.watch_file || !config_.policy_json.empty()) return;
+  const std::weak_ptr<Core> weak = weak_from_this();
+  auto watch = world_.watch_file(config_.policy_file, [weak] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->loop_.post([self] { (void)self->reload_policy({}); });  // what is wrong with it is in the log
+  });
+  if (watch.ok()) {
+    policy_watch_ = std::move(watch).value();
+  } else {
+    log(LogLevel::kWarning, "a changed policy file will not be noticed: " + watch.error().message);
+  }
+}
+
 std::string Runtime::Core::policy_sha256() {
   Lock lock(mutex_);
   return guard_.policy().sha256();
@@ -205,7 +240,7 @@ void Runtime::Core::log(LogLevel level, const std::string& line) const {
 
 Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeConfig& config, World world, LogCallback log) {
   const Status valid = validate(config);
-  auto policy = load_policy(config);
+  auto policy = load_policy(config, config.policy_json);
   const Status fits = policy.ok() ? check_names(config, *policy.value()) : Status(policy.error());
   if (!valid.ok() || !fits.ok()) {
     std::string problems = valid.ok() ? "" : valid.error().message;
@@ -233,6 +268,7 @@ void Runtime::set_consent(Consent consent) { core_->set_consent(consent); }
 void Runtime::end_session(std::string_view session) { core_->end_session(session); }
 void Runtime::forget_session(std::string_view session) { core_->forget_session(session); }
 void Runtime::shutdown() { core_->shutdown(); }
+Status Runtime::reload_policy(std::string_view json) { return core_->reload_policy(json); }
 std::string Runtime::policy_sha256() const { return core_->policy_sha256(); }
 
 }  // namespace hearth

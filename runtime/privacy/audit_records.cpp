@@ -104,7 +104,7 @@ std::string gap_record(std::uint64_t decisions, WallTime at) {
 }
 
 std::string egress_record(const policies::Policy& policy, policies::DataClass data_class, const Detections& detections,
-                          std::string_view label, const Endpoint& endpoint, std::uint64_t bytes, WallTime at) {
+                          std::string_view label, const Endpoint& endpoint, const Spending& spending, WallTime at) {
   const std::string* known = find_label(policy, label);
   const Json record = {{"kind", "egress"},
                        {"at_s", seconds(at)},
@@ -113,7 +113,8 @@ std::string egress_record(const policies::Policy& policy, policies::DataClass da
                        {"detected", detected_json(policy, detections)},
                        {"endpoint", endpoint.name},
                        {"region", endpoint.region},
-                       {"bytes", bytes},
+                       {"bytes", spending.bytes},
+                       {"micro_usd", spending.micro_usd},
                        {"policy_sha256", policy.sha256()}};
   return record.dump();
 }

@@ -16,6 +16,7 @@
 
 #include "policies/policy.h"
 #include "runtime/privacy/detector.h"
+#include "runtime/privacy/ledger.h"
 
 namespace hearth::privacy {
 
@@ -58,7 +59,7 @@ std::string gap_record(std::uint64_t decisions, WallTime at);
 
 /// What the guard knows of an egress.
 std::string egress_record(const policies::Policy& policy, policies::DataClass data_class, const Detections& detections,
-                          std::string_view label, const Endpoint& endpoint, std::uint64_t bytes, WallTime at);
+                          std::string_view label, const Endpoint& endpoint, const Spending& spending, WallTime at);
 
 /// Which attempt an egress record belongs to, and what its payload was.
 struct EgressAttempt {

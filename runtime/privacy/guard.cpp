@@ -1,6 +1,7 @@
 #include "runtime/privacy/guard.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "runtime/privacy/audit_records.h"
 #include "runtime/privacy/plain_text.h"
@@ -9,6 +10,8 @@
 namespace hearth {
 namespace {
 
+double mib_of(std::uint64_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024.0); }
+
 double payload_kib(const Request& request) {
   std::size_t bytes = request.text.size();
   for (const auto& tensor : request.inputs) bytes += tensor.data.size();
@@ -16,6 +19,13 @@ double payload_kib(const Request& request) {
 }
 
 Error deny(std::string why) { return {ErrorCode::kPermissionDenied, std::move(why)}; }
+
+/// The rule of that name; none when the policy has no such rule.
+policies::RuleIndex find_rule(const policies::Policy& policy, std::string_view id) {
+  for (policies::RuleIndex i = 0; !policy.rule_id(i).empty() && !id.empty(); ++i)
+    if (policy.rule_id(i) == id) return i;
+  return policies::kNoRule;
+}
 
 /// Target and headers are the configuration's, but nothing vouches for the encoder.
 bool leaks(const HttpMessage& message, const privacy::Redaction& redaction) {
@@ -29,12 +39,27 @@ bool leaks(const HttpMessage& message, const privacy::Redaction& redaction) {
 
 PrivacyGuard::PrivacyGuard(std::shared_ptr<const policies::Policy> policy, std::vector<Endpoint> endpoints,
                            std::size_t sessions_max, std::string_view redaction_secret)
-    : policy_(std::move(policy)),
-      endpoints_(std::move(endpoints)),
-      detector_(policy_->own_detectors()),
-      ledger_(sessions_max) {
-  if (!redaction_secret.empty()) redactor_.emplace(redaction_secret, policy_->own_detectors());
+    : redaction_secret_(redaction_secret), endpoints_(std::move(endpoints)), ledger_(sessions_max) {
+  rules_ = make_rules(std::move(policy));
   for (const auto& endpoint : endpoints_) endpoint_facts_.push_back({endpoint.name, endpoint.region});
+}
+
+std::shared_ptr<const privacy::Rules> PrivacyGuard::make_rules(std::shared_ptr<const policies::Policy> policy) const {
+  const auto own = policy->own_detectors();
+  auto rules = std::make_shared<privacy::Rules>(privacy::Rules{std::move(policy), privacy::TextDetector(own), {}});
+  if (!redaction_secret_.empty()) rules->redactor.emplace(redaction_secret_, own);
+  return rules;
+}
+
+std::shared_ptr<const privacy::Rules> PrivacyGuard::rules() const {
+  std::lock_guard lock(rules_mutex_);
+  return rules_;
+}
+
+void PrivacyGuard::replace_policy(std::shared_ptr<const policies::Policy> policy) {
+  auto rules = make_rules(std::move(policy));
+  std::lock_guard lock(rules_mutex_);
+  rules_.swap(rules);
 }
 
 policies::Facts PrivacyGuard::facts_of(const Request& request, const privacy::Detections& detections,
@@ -51,19 +76,24 @@ policies::Facts PrivacyGuard::facts_of(const Request& request, const privacy::De
   facts.consent = ledger_.consent();
   facts.session_tainted = ledger_.tainted(request.session, moment.steady);
   facts.cloud_mib_today = ledger_.cloud_mib_today(moment.steady);
+  facts.cloud_usd_today = ledger_.cloud_usd_today(moment.steady);
   facts.utc_hour = static_cast<unsigned>(moment.wall.time_since_epoch().count() / 3600 % 24);
   return facts;
 }
 
-privacy::Classification PrivacyGuard::classify(const Request& request) const {
+privacy::Classification PrivacyGuard::classify(const Request& request) const { return classify_by(rules(), request); }
+
+privacy::Classification PrivacyGuard::classify_by(std::shared_ptr<const privacy::Rules> rules,
+                                                  const Request& request) const {
   privacy::Classification content;
-  if (!request.text.empty()) content.detections = detector_.detect(request.text);
+  const policies::Policy& policy = *rules->policy;
+  if (!request.text.empty()) content.detections = rules->detector.detect(request.text);
   policies::Facts facts;
   facts.label = request.label;
   facts.model = request.model;
   facts.text = request.text;
   std::string folded;  // Words hide behind look-alikes as numbers do.
-  if (policy_->needs_text() && content.detections.understood && !privacy::is_ascii(request.text)) {
+  if (policy.needs_text() && content.detections.understood && !privacy::is_ascii(request.text)) {
     folded = privacy::to_plain_text(request.text).value_or(std::string());
     facts.folded_text = folded;
   }
@@ -71,21 +101,47 @@ privacy::Classification PrivacyGuard::classify(const Request& request) const {
   facts.has_tensors = !request.inputs.empty();
   facts.detected = content.detections.counts;
   facts.payload_kib = payload_kib(request);
-  const auto classified = policy_->classify(facts);
+  const auto classified = policy.classify(facts);
   content.data_class = classified.data_class;
   content.rule = classified.rule;
+  content.rules = std::move(rules);
   return content;
+}
+
+void PrivacyGuard::taint_by(const privacy::Classification& content, const Request& request,
+                            const privacy::Moment& moment) {
+  const auto& rule = content.rules->policy->classes()[content.data_class];
+  if (rule.taints_session_for)
+    remember(ledger_.taint(request.session, moment.steady, moment.latest() + *rule.taints_session_for));
 }
 
 privacy::Judgement PrivacyGuard::judge(const Request& request, const privacy::Classification& content,
                                        const privacy::Moment& moment) {
+  // Classified before the lock: by now another policy may be in force.
+  if (content.rules != rules_) return judge(request, classify_by(rules_, request), moment);
+  const auto& policy = *rules_->policy;
   const auto facts = facts_of(request, content.detections, moment);
-  const auto permission = policy_->permit(facts, content.data_class, endpoint_facts_);
-  const auto& rule = policy_->classes()[content.data_class];
-  if (rule.taints_session_for)
-    remember(ledger_.taint(request.session, moment.steady, moment.latest() + *rule.taints_session_for));
-  return {content, permission.mask, permission.rule, policy_->prefer(facts, content.data_class),
-          rule.egress == policies::Egress::kRedacted};
+  const auto permission = policy.permit(facts, content.data_class, endpoint_facts_);
+  taint_by(content, request, moment);
+  return {content, permission.mask, permission.rule, policy.prefer(facts, content.data_class),
+          policy.classes()[content.data_class].egress == policies::Egress::kRedacted};
+}
+
+void PrivacyGuard::narrow(privacy::Judgement& judgement, const Request& request, const privacy::Moment& moment) {
+  if (judgement.content.rules == rules_) return;
+  const auto now = judge(request, judgement.content, moment);
+  const auto chosen_by = judgement.policy().rule_id(judgement.preference.rule);
+  judgement.preference.rule = find_rule(now.policy(), chosen_by);  // the plan stays as it was chosen
+  judgement.content = now.content;
+  judgement.mask = judgement.mask & now.mask;
+  judgement.permit_rule = now.permit_rule;
+  judgement.redacted = judgement.redacted || now.redacted;
+}
+
+privacy::Spending PrivacyGuard::cost(SiteId site, std::uint64_t body_bytes) const {
+  const Endpoint& endpoint = endpoints_[site - 1];
+  const double usd = endpoint.usd_per_request + endpoint.usd_per_mib * mib_of(body_bytes);
+  return {body_bytes, static_cast<std::uint64_t>(std::ceil(usd * 1e6))};
 }
 
 Status PrivacyGuard::permits(const privacy::Judgement& judgement, const Request& request, SiteId site,
@@ -93,31 +149,35 @@ Status PrivacyGuard::permits(const privacy::Judgement& judgement, const Request&
   if (site == kEdgeSite || site > endpoints_.size()) return deny("no such endpoint");
   if (!judgement.mask.has(site)) return deny("not in the request's mask");
   auto facts = facts_of(request, judgement.content.detections, moment);
-  if (facts.cloud_mib_today) *facts.cloud_mib_today += static_cast<double>(body_bytes) / (1024.0 * 1024.0);
-  const auto permission = policy_->permit(facts, judgement.content.data_class, endpoint_facts_);
-  if (!permission.mask.has(site)) return deny("denied by " + std::string(policy_->rule_id(permission.rule)));
+  if (facts.cloud_mib_today) *facts.cloud_mib_today += mib_of(body_bytes);
+  if (facts.cloud_usd_today) *facts.cloud_usd_today += static_cast<double>(cost(site, body_bytes).micro_usd) / 1e6;
+  const auto permission = judgement.policy().permit(facts, judgement.content.data_class, endpoint_facts_);
+  if (!permission.mask.has(site)) return deny("denied by " + std::string(judgement.policy().rule_id(permission.rule)));
   return Done{};
 }
 
-bool PrivacyGuard::must_redact(const privacy::Judgement& judgement) const {
-  return judgement.redacted || policy_->classes()[judgement.content.data_class].egress != policies::Egress::kAllow;
+bool PrivacyGuard::must_redact(const privacy::Judgement& judgement) {
+  const auto& rule = judgement.policy().classes()[judgement.content.data_class];
+  return judgement.redacted || rule.egress != policies::Egress::kAllow;
 }
 
-Result<std::shared_ptr<const privacy::Redaction>> PrivacyGuard::redact(const Request& request) const {
-  if (!redactor_) return deny("there is no secret to redact with");
+Result<std::shared_ptr<const privacy::Redaction>> PrivacyGuard::redact(const privacy::Rules& rules,
+                                                                       const Request& request) {
+  if (!rules.redactor) return deny("there is no secret to redact with");
   if (!request.inputs.empty()) return deny("tensors cannot be redacted");
-  auto redaction = privacy::redact_text(detector_, *redactor_, request.text, request.session);
+  auto redaction = privacy::redact_text(rules.detector, *rules.redactor, request.text, request.session);
   if (!redaction.ok()) return deny(redaction.error().message);
   return redaction;
 }
 
-Result<privacy::Minted> PrivacyGuard::mint(const privacy::Judgement& judgement, const Request& request, SiteId site,
+Result<privacy::Minted> PrivacyGuard::mint(privacy::Judgement& judgement, const Request& request, SiteId site,
                                            const Encode& encode, const privacy::Moment& moment) {
+  narrow(judgement, request, moment);
   if (auto status = permits(judgement, request, site, 0, moment); !status.ok()) return status.error();
   std::shared_ptr<const privacy::Redaction> redaction;
   HttpMessage message;
   if (must_redact(judgement)) {
-    auto redacted = redact(request);
+    auto redacted = redact(*judgement.content.rules, request);
     if (!redacted.ok()) return redacted.error();
     redaction = std::move(redacted).value();
     Request copy = request;
@@ -131,21 +191,23 @@ Result<privacy::Minted> PrivacyGuard::mint(const privacy::Judgement& judgement, 
   if (auto status = permits(judgement, request, site, bytes, moment); !status.ok()) return status.error();
   const auto& endpoint = endpoints_[site - 1];
   const auto& content = judgement.content;
-  auto record = privacy::egress_record(*policy_, content.data_class, content.detections, request.label, endpoint, bytes,
-                                       moment.latest());
-  const bool synced = policy_->classes()[content.data_class].synced_record;
+  auto record = privacy::egress_record(judgement.policy(), content.data_class, content.detections, request.label,
+                                       endpoint, cost(site, bytes), moment.latest());
+  const bool synced = judgement.policy().classes()[content.data_class].synced_record;
   return privacy::Minted{EgressPermit(endpoint, std::move(message)), std::move(record), moment.latest(),
                          synced ? Durability::kSynced : Durability::kWritten, std::move(redaction)};
 }
 
-Status PrivacyGuard::spend(const privacy::Judgement& judgement, const Request& request, SiteId site,
+Status PrivacyGuard::spend(privacy::Judgement& judgement, const Request& request, SiteId site,
                            const privacy::Minted& minted, bool wanted, const privacy::Moment& moment) {
   const std::uint64_t bytes = minted.permit.message().body.size();
-  const Status status = permits(judgement, request, site, bytes, moment);
+  narrow(judgement, request, moment);
+  Status status = permits(judgement, request, site, bytes, moment);
+  if (status.ok() && must_redact(judgement) && !minted.redaction) status = deny("a new policy asks for redaction");
   if (wanted && status.ok()) {
-    ledger_.charge(bytes, moment.steady);
+    ledger_.charge(cost(site, bytes), moment.steady);
   } else {
-    remember(privacy::Ledger::withheld_record(bytes, minted.at, minted.request, minted.attempt));
+    remember(privacy::Ledger::withheld_record(cost(site, bytes), minted.at, minted.request, minted.attempt));
   }
   return status;
 }

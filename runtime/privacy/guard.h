@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,20 +28,30 @@ namespace hearth {
 
 namespace privacy {
 
+/// A policy and what finds and hides what it asks for. Never changes: a new policy comes with its own.
+struct Rules {
+  std::shared_ptr<const policies::Policy> policy;
+  TextDetector detector;
+  std::optional<Redactor> redactor;  ///< None without a secret: then what must be redacted stays.
+};
+
 /// What is known of the content of one request: a data class and how it came about.
 struct Classification {
+  std::shared_ptr<const Rules> rules;  ///< Those it was judged by.
   policies::DataClass data_class = 0;
   policies::RuleIndex rule = policies::kNoRule;
   Detections detections;
 };
 
-/// What the guard will hold one request to for the rest of its life.
+/// What the guard will hold one request to for the rest of its life. A later policy can only narrow it.
 struct Judgement {
   Classification content;
   Mask mask;  ///< From here on it can only be narrowed.
   policies::RuleIndex permit_rule = policies::kNoRule;
   policies::Preference preference;
   bool redacted = false;  ///< Once true, the text never leaves as it is, whatever the policy says later.
+
+  const policies::Policy& policy() const { return *content.rules->policy; }
 };
 
 /// What a judgement depends on besides the request.
@@ -66,7 +77,8 @@ struct Minted {
 
 }  // namespace privacy
 
-/// Threads: classify() from any thread; everything else under one lock of the owner's.
+/// Threads: classify() from any thread, also while the policy is replaced: it waits for no more than the copy of a
+/// pointer. Everything else under one lock of the owner's.
 class PrivacyGuard {
  public:
   /// Encodes the very request that was judged, or its redacted copy; the guard calls it, so a permit cannot carry
@@ -80,6 +92,9 @@ class PrivacyGuard {
   /// Reads label and text. Linear in the text; no lock needed.
   privacy::Classification classify(const Request& request) const;
 
+  /// From now on judges by `policy`, and what is in flight too, before its next attempt: narrowed, never widened.
+  void replace_policy(std::shared_ptr<const policies::Policy> policy);
+
   /// Stages 1 and 2 of the policy for this moment. A class that taints its session does so here.
   privacy::Judgement judge(const Request& request, const privacy::Classification& content,
                            const privacy::Moment& moment);
@@ -88,18 +103,19 @@ class PrivacyGuard {
   /// only when `site` is in what is left is the request encoded and a permit made for these bytes and that endpoint.
   /// Of a class that leaves redacted it is a redacted copy, and the encoded bytes are searched for what was redacted.
   /// Errors: kPermissionDenied names the rule, or what stood in the way of redaction.
-  Result<privacy::Minted> mint(const privacy::Judgement& judgement, const Request& request, SiteId site,
-                               const Encode& encode, const privacy::Moment& moment);
+  Result<privacy::Minted> mint(privacy::Judgement& judgement, const Request& request, SiteId site, const Encode& encode,
+                               const privacy::Moment& moment);
 
   /// Asked right before a permit is used, once its record is durable: whether it would still be made. Then its bytes
   /// are charged to the budget; otherwise, or when it is no longer `wanted`, a record says that they were withheld.
-  Status spend(const privacy::Judgement& judgement, const Request& request, SiteId site, const privacy::Minted& minted,
+  Status spend(privacy::Judgement& judgement, const Request& request, SiteId site, const privacy::Minted& minted,
                bool wanted, const privacy::Moment& moment);
 
   privacy::Ledger& ledger() { return ledger_; }
   const std::vector<Endpoint>& endpoints() const { return endpoints_; }
-  const policies::Policy& policy() const { return *policy_; }
-  std::shared_ptr<const policies::Policy> shared_policy() const { return policy_; }
+  /// The policy in force. What a request was judged by stands in its judgement.
+  const policies::Policy& policy() const { return *rules_->policy; }
+  std::shared_ptr<const policies::Policy> shared_policy() const { return rules_->policy; }
   /// Journal lines that changes have produced since the last call (taint, consent, forgetting).
   std::vector<std::string> take_records() { return std::exchange(records_, {}); }
 
@@ -109,21 +125,28 @@ class PrivacyGuard {
  private:
   policies::Facts facts_of(const Request& request, const privacy::Detections& detections,
                            const privacy::Moment& moment) const;
+  std::shared_ptr<const privacy::Rules> make_rules(std::shared_ptr<const policies::Policy> policy) const;
+  std::shared_ptr<const privacy::Rules> rules() const;
+  privacy::Classification classify_by(std::shared_ptr<const privacy::Rules> rules, const Request& request) const;
+  void taint_by(const privacy::Classification& content, const Request& request, const privacy::Moment& moment);
+  /// Brings a judgement by a former policy under the one in force.
+  void narrow(privacy::Judgement& judgement, const Request& request, const privacy::Moment& moment);
+  privacy::Spending cost(SiteId site, std::uint64_t body_bytes) const;
   /// Whether the site may have this request now, with `body_bytes` more against the budget.
   Status permits(const privacy::Judgement& judgement, const Request& request, SiteId site, std::uint64_t body_bytes,
                  const privacy::Moment& moment) const;
-  bool must_redact(const privacy::Judgement& judgement) const;
+  static bool must_redact(const privacy::Judgement& judgement);
   /// What may leave of the request's text: redacted until the detector finds nothing more in it.
-  Result<std::shared_ptr<const privacy::Redaction>> redact(const Request& request) const;
+  static Result<std::shared_ptr<const privacy::Redaction>> redact(const privacy::Rules& rules, const Request& request);
   void remember(std::string record) {
     if (!record.empty()) records_.push_back(std::move(record));
   }
 
-  std::shared_ptr<const policies::Policy> policy_;
+  const std::string redaction_secret_;
+  mutable std::mutex rules_mutex_;  ///< Of the pointer: classify() reads it from any thread.
+  std::shared_ptr<const privacy::Rules> rules_;
   std::vector<Endpoint> endpoints_;
   std::vector<policies::EndpointFacts> endpoint_facts_;  ///< Views into endpoints_.
-  privacy::TextDetector detector_;
-  std::optional<privacy::Redactor> redactor_;
   privacy::Ledger ledger_;
   std::vector<std::string> records_;
 };

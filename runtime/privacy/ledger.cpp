@@ -53,6 +53,10 @@ Status Ledger::restore(const Result<std::vector<std::string>>& records) {
   return Done{};
 }
 
+namespace {
+Spending spending_in(const Json& json) { return {json.at("bytes"), json.value("micro_usd", std::uint64_t{0})}; }
+}  // namespace
+
 Status Ledger::take(const std::string& record) try {
   if (record.starts_with(R"({"kind":"decision")")) return Done{};
   const Json json = Json::parse(record);
@@ -64,18 +68,22 @@ Status Ledger::take(const std::string& record) try {
   } else if (kind == "forget") {
     tainted_until_s_.erase(std::stoull(json.at("session").get<std::string>(), nullptr, 16));
   } else if (kind == "egress") {
-    charge(json.at("bytes"), WallTime(std::chrono::seconds(json.at("at_s").get<std::int64_t>())));
+    charge(spending_in(json), WallTime(std::chrono::seconds(json.at("at_s").get<std::int64_t>())));
   } else if (kind == "state") {
     tainted_until_s_.clear();
     for (const auto& [session, until_s] : json.at("tainted_until_s").items())
       tainted_until_s_[std::stoull(session, nullptr, 16)] = until_s;
     overflow_until_s_ = json.at("overflow_until_s");
     day_ = json.at("day");
-    bytes_today_ = json.at("bytes_today");
+    today_ = {json.at("bytes_today"), json.value("micro_usd_today", std::uint64_t{0})};
     consent_ = consent_from(json);
   } else if (kind == "gap") {  // of decisions
   } else if (kind == "withheld") {
-    if (day_of(json.at("at_s")) == day_) bytes_today_ -= std::min<std::uint64_t>(bytes_today_, json.at("bytes"));
+    if (day_of(json.at("at_s")) == day_) {
+      const Spending back = spending_in(json);
+      today_.bytes -= std::min(today_.bytes, back.bytes);
+      today_.micro_usd -= std::min(today_.micro_usd, back.micro_usd);
+    }
   } else {
     return {ErrorCode::kCorrupt, "unknown kind"};
   }
@@ -95,7 +103,12 @@ std::optional<bool> Ledger::tainted(std::string_view session, WallTime now) cons
 std::optional<double> Ledger::cloud_mib_today(WallTime now) const {
   if (blind_) return std::nullopt;
   // A clock set back must not give a spent budget anew, so an earlier day counts as the same one.
-  return day_of(seconds(now)) > day_ ? 0.0 : static_cast<double>(bytes_today_) / (1024.0 * 1024.0);
+  return day_of(seconds(now)) > day_ ? 0.0 : static_cast<double>(today_.bytes) / (1024.0 * 1024.0);
+}
+
+std::optional<double> Ledger::cloud_usd_today(WallTime now) const {
+  if (blind_) return std::nullopt;
+  return day_of(seconds(now)) > day_ ? 0.0 : static_cast<double>(today_.micro_usd) / 1e6;
 }
 
 std::string Ledger::set_consent(Consent consent) {
@@ -132,14 +145,17 @@ std::string Ledger::forget(std::string_view session) {
   return Json{{"kind", "forget"}, {"session", hex(hash)}}.dump();
 }
 
-void Ledger::charge(std::uint64_t bytes, WallTime now) {
+void Ledger::charge(const Spending& spending, WallTime now) {
   const auto day = day_of(seconds(now));
-  if (day > day_) day_ = day, bytes_today_ = 0;
-  bytes_today_ += bytes;
+  if (day > day_) day_ = day, today_ = {};
+  today_.bytes += spending.bytes;
+  today_.micro_usd += spending.micro_usd;
 }
 
-std::string Ledger::withheld_record(std::uint64_t bytes, WallTime at, std::uint64_t request, std::uint32_t attempt) {
-  return Json{{"kind", "withheld"}, {"at_s", seconds(at)}, {"bytes", bytes}, {"request", request}, {"attempt", attempt}}
+std::string Ledger::withheld_record(const Spending& spending, WallTime at, std::uint64_t request,
+                                    std::uint32_t attempt) {
+  return Json{{"kind", "withheld"}, {"at_s", seconds(at)}, {"bytes", spending.bytes}, {"micro_usd", spending.micro_usd},
+              {"request", request}, {"attempt", attempt}}
       .dump();
 }
 
@@ -151,7 +167,8 @@ std::string Ledger::state_record(WallTime at, WallTime taint_from) const {
                                          {"at_s", seconds(at)},
                                          {"consent", kConsentNames[static_cast<std::size_t>(consent_)]},
                                          {"day", day_},
-                                         {"bytes_today", bytes_today_},
+                                         {"bytes_today", today_.bytes},
+                                         {"micro_usd_today", today_.micro_usd},
                                          {"overflow_until_s", overflow_until_s_},
                                          {"tainted_until_s", tainted}};
   return record.dump();

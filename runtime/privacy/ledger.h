@@ -15,6 +15,12 @@
 
 namespace hearth::privacy {
 
+/// What one attempt costs the day's budgets.
+struct Spending {
+  std::uint64_t bytes = 0;
+  std::uint64_t micro_usd = 0;
+};
+
 /// Every change comes with the one-line JSON record that the caller must journal; replaying the records of a former run
 /// restores the ledger. When the past cannot be read, or a record cannot be kept, the ledger is *blind* for as long as
 /// it lives: whether anything is tainted, spent or agreed to is unknown, so a policy permits no egress at all.
@@ -40,15 +46,19 @@ class Ledger {
   /// MiB charged since midnight UTC. Nothing when blind.
   std::optional<double> cloud_mib_today(WallTime now) const;
 
+  /// US dollars charged since midnight UTC. Nothing when blind.
+  std::optional<double> cloud_usd_today(WallTime now) const;
+
   std::string set_consent(Consent consent);
   /// Taints until then. Empty when the session is tainted for that long already.
   std::string taint(std::string_view session, WallTime now, WallTime until);
   std::string forget(std::string_view session);
-  /// Charges bytes that are about to leave to the day's budget. The egress record (see the guard) restores it.
-  void charge(std::uint64_t bytes, WallTime now);
-  /// The record that takes back an egress record, made at `at`, whose bytes did not leave: those of this request's
+  /// Charges what is about to leave to the day's budgets. The egress record (see the guard) restores it.
+  void charge(const Spending& spending, WallTime now);
+  /// The record that takes back an egress record, made at `at`, of what did not leave: those of this request's
   /// attempt.
-  static std::string withheld_record(std::uint64_t bytes, WallTime at, std::uint64_t request, std::uint32_t attempt);
+  static std::string withheld_record(const Spending& spending, WallTime at, std::uint64_t request,
+                                     std::uint32_t attempt);
   /// The record that all records so far come to, dated `at`. It leaves out taint that ended before `taint_from`.
   std::string state_record(WallTime at, WallTime taint_from) const;
 
@@ -61,7 +71,7 @@ class Ledger {
   std::unordered_map<std::uint64_t, std::int64_t> tainted_until_s_;
   std::int64_t overflow_until_s_ = 0;  ///< Every session counts as tainted until then.
   std::int64_t day_ = 0;
-  std::uint64_t bytes_today_ = 0;
+  Spending today_;
 };
 
 }  // namespace hearth::privacy

@@ -15,6 +15,9 @@ struct Endpoint {
   std::string name;
   std::string url;     ///< `https://host[:port][/base]`, or `http://` to a loopback address only.
   std::string region;  ///< As the policy names it; empty is unknown and permits no class that asks for a region.
+  double usd_per_request =
+      0;                   ///< What an attempt costs, counted against the policy's budget whether it answers or not.
+  double usd_per_mib = 0;  ///< And each MiB of its body.
 
   bool operator==(const Endpoint&) const = default;
 };

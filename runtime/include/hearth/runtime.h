@@ -28,6 +28,9 @@ struct World {
   std::shared_ptr<DeviceProbe> probe;  ///< May be null: then only the app tells of the device.
   std::shared_ptr<Journal> journal;    ///< May be null: then nothing outlives this runtime.
   std::function<Result<std::shared_ptr<EdgeModel>>(const ModelPair&)> load_edge_model;
+  /// Calls back, from any thread, whenever the file may have changed, until what it returned is destroyed. May be empty:
+  /// then only reload_policy() looks at the policy file again.
+  std::function<Result<std::shared_ptr<void>>(const std::string& file, std::function<void()> changed)> watch_file;
   /// 32 random bytes that nobody else knows: the key of redaction's placeholders. Empty: made from RuntimeConfig::seed,
   /// for simulations.
   std::string redaction_secret;
@@ -72,6 +75,11 @@ class Runtime {
   /// Stops accepting requests and delivers kCancelled/kShutDown to everything in flight before it returns, on this
   /// thread. Idempotent. Not to be called from a callback.
   void shutdown();
+
+  /// Puts another policy in force, at once and whole: `json`, or, when it is empty, the configuration's policy file read
+  /// anew. What is in flight is judged by it before its next attempt: narrowed, never widened. On an error the old
+  /// policy stays, and the log says so too. Compiling happens on the calling thread; no request waits for it.
+  Status reload_policy(std::string_view json = {});
 
   /// SHA-256 of the policy in force, lower-case hex.
   std::string policy_sha256() const;

@@ -1,4 +1,5 @@
 // Goal: what a device's files tell. Method: real files in a temporary folder; a virtual loop takes the callbacks.
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -6,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "runtime/device/file_journal.h"
+#include "runtime/device/file_watch.h"
 #include "runtime/device/linux_probe.h"
 #include "runtime/net/net.h"
 #include "tests/support/temp_folder.h"
@@ -134,4 +136,28 @@ TEST_CASE("a first line that a crash cut off begins anew: nothing was kept yet",
   CHECK(journal->replay().value().empty());
   CHECK(append(*loop, *journal, "one").ok());
   CHECK(journal->replay().value() == std::vector<std::string>{"one"});
+}
+
+TEST_CASE("a watched file that is written to or replaced is told, another one is not", "[device]") {
+  const test::TempFolder folder;
+  const std::string file = folder.path() + "/policy.json";
+  std::ofstream(file) << "one";
+  std::promise<void> written;
+  std::promise<void> replaced;
+  std::atomic<int> told = 0;
+  auto watch = device::watch_file(file, [&] {
+    const int number = ++told;
+    if (number == 1) written.set_value();
+    if (number == 2) replaced.set_value();
+  });
+  REQUIRE(watch.ok());
+  std::ofstream(folder.path() + "/other.json") << "no";
+  std::ofstream(file) << "two";
+  written.get_future().wait();
+  std::ofstream(folder.path() + "/policy.json.part") << "three";
+  fs::rename(folder.path() + "/policy.json.part", file);
+  replaced.get_future().wait();
+  watch.value().reset();
+  CHECK(told == 2);
+  CHECK_FALSE(device::watch_file(folder.path() + "/none/policy.json", [] {}).ok());
 }

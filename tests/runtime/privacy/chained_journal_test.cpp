@@ -44,7 +44,7 @@ std::string random_change(Ledger& ledger, WallTime now) {
       return R"({"kind":"decision","at_s":1,"padding":")" + std::string(200, 'x') + "\"}";
     case 3: {
       const auto at_s = (now + seconds).time_since_epoch().count();
-      ledger.charge(static_cast<std::uint64_t>(at_s % 1000), now + seconds);
+      ledger.charge({static_cast<std::uint64_t>(at_s % 1000), 3}, now + seconds);
       return R"({"kind":"egress","at_s":)" + std::to_string(at_s) + R"(,"bytes":)" + std::to_string(at_s % 1000) + "}";
     }
     default:

@@ -9,6 +9,20 @@ using std::chrono::seconds;
 namespace {
 WallTime at(long long s) { return WallTime(seconds(s)); }
 using Records = std::vector<std::string>;
+TEST_CASE("money is charged, given back when nothing left, and begins anew with the day") {
+  Ledger ledger(10);
+  ledger.charge({10, 1'500'000}, at(90'000));
+  CHECK(ledger.cloud_usd_today(at(90'000)) == 1.5);
+  CHECK(ledger.cloud_usd_today(at(2 * 86'400)) == 0.0);
+  REQUIRE(ledger.take(ledger.withheld_record({10, 500'000}, at(90'000), 1, 1)).ok());
+  CHECK(ledger.cloud_usd_today(at(90'000)) == 1.0);
+  Ledger after(10);
+  REQUIRE(after.take(ledger.state_record(at(90'000), at(0))).ok());
+  CHECK(after.cloud_usd_today(at(90'000)) == 1.0);
+  after.go_blind();
+  CHECK(after.cloud_usd_today(at(90'000)) == std::nullopt);
+}
+
 }  // namespace
 
 TEST_CASE("taint lasts as long as it was given for, and the longer of two", "[ledger]") {
