@@ -140,7 +140,7 @@ TEST_CASE("a first line that a crash cut off begins anew: nothing was kept yet",
 
 TEST_CASE("a watched file that is written to or replaced is told, another one is not", "[device]") {
   const test::TempFolder folder;
-  const std::string file = folder.path() + "/policy.json";
+  const std::string file = folder.path() / "policy.json";
   std::ofstream(file) << "one";
   std::promise<void> written;
   std::promise<void> replaced;
@@ -151,13 +151,13 @@ TEST_CASE("a watched file that is written to or replaced is told, another one is
     if (number == 2) replaced.set_value();
   });
   REQUIRE(watch.ok());
-  std::ofstream(folder.path() + "/other.json") << "no";
+  std::ofstream(folder.path() / "other.json") << "no";
   std::ofstream(file) << "two";
   written.get_future().wait();
-  std::ofstream(folder.path() + "/policy.json.part") << "three";
-  fs::rename(folder.path() + "/policy.json.part", file);
+  std::ofstream(folder.path() / "policy.json.part") << "three";
+  fs::rename(folder.path() / "policy.json.part", file);
   replaced.get_future().wait();
   watch.value().reset();
   CHECK(told == 2);
-  CHECK_FALSE(device::watch_file(folder.path() + "/none/policy.json", [] {}).ok());
+  CHECK_FALSE(device::watch_file((folder.path() / "none/policy.json").string(), [] {}).ok());
 }
