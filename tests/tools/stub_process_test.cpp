@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
-#include "runtime/base/json_reader.h"
 #include "runtime/base/digest.h"
+#include "runtime/base/json_reader.h"
 #include "tools/hearth/leak_plant.h"
 #include "tools/hearth/stub_process.h"
 

@@ -28,8 +28,8 @@ struct World {
   std::shared_ptr<DeviceProbe> probe;  ///< May be null: then only the app tells of the device.
   std::shared_ptr<Journal> journal;    ///< May be null: then nothing outlives this runtime.
   std::function<Result<std::shared_ptr<EdgeModel>>(const ModelPair&)> load_edge_model;
-  /// Calls back, from any thread, whenever the file may have changed, until what it returned is destroyed. May be empty:
-  /// then only reload_policy() looks at the policy file again.
+  /// Calls back, from any thread, whenever the file may have changed, until what it returned is destroyed. May be
+  /// empty: then only reload_policy() looks at the policy file again.
   std::function<Result<std::shared_ptr<void>>(const std::string& file, std::function<void()> changed)> watch_file;
   /// 32 random bytes that nobody else knows: the key of redaction's placeholders. Empty: made from RuntimeConfig::seed,
   /// for simulations.
@@ -76,8 +76,8 @@ class Runtime {
   /// thread. Idempotent. Not to be called from a callback.
   void shutdown();
 
-  /// Puts another policy in force, at once and whole: `json`, or, when it is empty, the configuration's policy file read
-  /// anew. What is in flight is judged by it before its next attempt: narrowed, never widened. On an error the old
+  /// Puts another policy in force, at once and whole: `json`, or, when it is empty, the configuration's policy file
+  /// read anew. What is in flight is judged by it before its next attempt: narrowed, never widened. On an error the old
   /// policy stays, and the log says so too. Compiling happens on the calling thread; no request waits for it.
   Status reload_policy(std::string_view json = {});
 

@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
-#include "runtime/base/json_reader.h"
 #include "runtime/base/digest.h"
+#include "runtime/base/json_reader.h"
 #include "tests/runtime/edge/fixture.h"
 #include "tests/runtime/edge/scripts.h"
 
