@@ -190,7 +190,8 @@ struct TextDetector::Patterns {
   }
 };
 
-TextDetector::TextDetector(std::span<const policies::OwnDetector>, std::size_t) : patterns_(std::make_unique<Patterns>()) {}
+TextDetector::TextDetector(std::span<const policies::OwnDetector>, std::size_t text_bytes_max)
+    : text_bytes_max_(text_bytes_max), patterns_(std::make_unique<Patterns>()) {}
 TextDetector::~TextDetector() = default;
 TextDetector::TextDetector(TextDetector&&) noexcept = default;
 TextDetector& TextDetector::operator=(TextDetector&&) noexcept = default;
@@ -218,7 +219,7 @@ Detections TextDetector::detect(std::string_view text) const noexcept try {
 
 Findings TextDetector::find(std::string_view text) const noexcept try {
   Findings result;
-  if (text.size() > kTextBytesMax || !to_plain_text(text)) return {{}, false};
+  if (text.size() > text_bytes_max_ || !to_plain_text(text)) return {{}, false};
   re2::StringPiece rest(text.data(), text.size()), hit;
   while (patterns_->email.Match(rest, 0, rest.size(), RE2::UNANCHORED, &hit, 1)) {
     const auto begin = static_cast<std::size_t>(hit.data() - text.data());

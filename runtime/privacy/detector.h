@@ -47,6 +47,7 @@ class TextDetector {
   Findings find(std::string_view text) const noexcept;
 
  private:
+  std::size_t text_bytes_max_;
   struct Patterns;
   std::unique_ptr<const Patterns> patterns_;
 };
