@@ -1,7 +1,9 @@
 #include "tools/hearth/scan_command.h"
 
+#include <algorithm>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -21,6 +23,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kLineBytesMax = 128 * 1024 * 1024;
+constexpr const char* kTooLong = "longer than the limit of 128 MiB";
 
 struct Options {
   std::vector<std::string> files;
@@ -151,33 +154,34 @@ int run(const Options& options, const std::string& name, bool redacts) {
   };
   auto vocabulary = read_vocabulary(options);
   if (!vocabulary.ok()) return complain(vocabulary.error().message, kExitBadInput);
-  for (const auto& file : options.files) {  // before anything is written
-    if (auto opened = LineReader::open(file, 0, [] {}); !opened.ok())
-      return complain(opened.error().message, kExitBadInput);
+  std::optional<LineWriter> writer;
+  std::vector<LineReader> readers;
+  for (const auto& file : options.files) {  // all of them before anything is written
+    auto opened = LineReader::open(file, kLineBytesMax, [&] { writer->flush(); });
+    if (!opened.ok()) return complain(opened.error().message, kExitBadInput);
+    readers.push_back(std::move(opened).value());
   }
-  auto writer = LineWriter::open(options.out);
-  if (!writer.ok()) return complain(writer.error().message, kExitBadInput);
+  auto out = LineWriter::open(options.out);
+  if (!out.ok()) return complain(out.error().message, kExitBadInput);
+  writer.emplace(std::move(out).value());
   Worker worker(std::move(vocabulary).value(), redacts);
   std::size_t lines = 0, bad = 0;
-  for (const auto& file : options.files) {
-    auto reader = LineReader::open(file, kLineBytesMax, [&] { writer->flush(); });
-    if (!reader.ok()) return complain(reader.error().message, kExitBadInput);
-    while (const auto line = reader->next()) {
-      if (blank(*line) && !reader->too_long()) continue;
+  for (std::size_t i = 0; i < readers.size(); ++i) {
+    LineReader& reader = readers[i];
+    const std::string file = options.files[i] == "-" ? "standard input" : options.files[i];
+    while (const auto line = reader.next()) {
+      if (blank(*line) && !reader.too_long()) continue;
       ++lines;
-      const auto made = reader->too_long() ? Result<std::string>(ErrorCode::kResourceExhausted,
-                                                                 "longer than the limit of 134217728 bytes")
-                                           : worker.work(*line);
+      const auto made =
+          reader.too_long() ? Result<std::string>(ErrorCode::kResourceExhausted, kTooLong) : worker.work(*line);
       if (made.ok()) {
         writer->write(made.value());
       } else {
         ++bad;
-        complain((file == "-" ? "standard input" : file) + ":" + std::to_string(reader->line()) + ": " +
-                     made.error().message,
-                 kExitBadInput);
+        complain(file + ":" + std::to_string(reader.line()) + ": " + made.error().message, kExitBadInput);
       }
     }
-    if (reader->failed()) return complain(file + ": cannot be read to its end", kExitFailed);
+    if (reader.failed()) return complain(file + ": cannot be read to its end", kExitFailed);
   }
   if (const auto status = writer->publish(); !status.ok()) return complain(status.error().message, kExitFailed);
   const std::string closing = summary(lines, bad, worker.counts(), options.json);
