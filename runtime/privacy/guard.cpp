@@ -19,7 +19,10 @@ double payload_kib(const Request& request) {
 
 PrivacyGuard::PrivacyGuard(std::shared_ptr<const policies::Policy> policy, std::vector<Endpoint> endpoints,
                            std::size_t sessions_max)
-    : policy_(std::move(policy)), endpoints_(std::move(endpoints)), ledger_(sessions_max) {
+    : policy_(std::move(policy)),
+      endpoints_(std::move(endpoints)),
+      detector_(policy_->own_detectors()),
+      ledger_(sessions_max) {
   for (const auto& endpoint : endpoints_) endpoint_facts_.push_back({endpoint.name, endpoint.region});
 }
 
@@ -49,7 +52,7 @@ privacy::Classification PrivacyGuard::classify(const Request& request) const {
   facts.model = request.model;
   facts.text = request.text;
   std::string folded;  // Words hide behind look-alikes as numbers do.
-  if (policy_->needs_text() && content.detections.understood && !privacy::is_ascii(request.text)) {
+  if (policy_->needs_text() && content.detections.understood && !privacy::is_plain(request.text)) {
     folded = privacy::to_plain_text(request.text).value_or(std::string());
     facts.folded_text = folded;
   }
