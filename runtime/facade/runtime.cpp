@@ -8,6 +8,7 @@
 
 #include "runtime/config/config.h"
 #include "runtime/facade/core.h"
+#include "runtime/privacy/own_detectors.h"
 
 namespace hearth {
 namespace {
@@ -20,7 +21,8 @@ Result<std::shared_ptr<const policies::Policy>> load_policy(const RuntimeConfig&
 }
 
 /// A rule about an endpoint or a model that does not exist would forbid nothing, without a word.
-Status check_names(const RuntimeConfig& config, const policies::Policy& policy) {
+Status check_fit(const RuntimeConfig& config, const policies::Policy& policy) {
+  if (auto compiles = privacy::check(policy.own_detectors()); !compiles.ok()) return compiles;
   std::vector<policies::EndpointFacts> endpoints;
   for (const auto& endpoint : config.endpoints) endpoints.push_back({endpoint.name, endpoint.region});
   std::vector<std::string> models;
@@ -197,7 +199,7 @@ void Runtime::Core::journal_failed(const Error& error) {
 /// A file may be written in pieces: what does not load yet is looked at again at its next change.
 Status Runtime::Core::reload_policy(std::string_view json) {
   auto policy = load_policy(config_, json);
-  Status fits = policy.ok() ? check_names(config_, *policy.value()) : Status(policy.error());
+  Status fits = policy.ok() ? check_fit(config_, *policy.value()) : Status(policy.error());
   if (!fits.ok()) {
     log(LogLevel::kError, "the policy stays as it was, the new one is refused: " + fits.error().message);
     return fits;
@@ -241,7 +243,7 @@ void Runtime::Core::log(LogLevel level, const std::string& line) const {
 Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeConfig& config, World world, LogCallback log) {
   const Status valid = validate(config);
   auto policy = load_policy(config, config.policy_json);
-  const Status fits = policy.ok() ? check_names(config, *policy.value()) : Status(policy.error());
+  const Status fits = policy.ok() ? check_fit(config, *policy.value()) : Status(policy.error());
   if (!valid.ok() || !fits.ok()) {
     std::string problems = valid.ok() ? "" : valid.error().message;
     if (!fits.ok()) problems += (problems.empty() ? "" : "\n") + fits.error().message;

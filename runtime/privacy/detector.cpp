@@ -2,196 +2,130 @@
 
 #include <algorithm>
 #include <optional>
-#include <string>
-#include <vector>
 
-#include <re2/re2.h>
-
+#include "runtime/privacy/entity_model.h"
+#include "runtime/privacy/finders.h"
+#include "runtime/privacy/lexer.h"
+#include "runtime/privacy/own_detectors.h"
 #include "runtime/privacy/plain_text.h"
 
 namespace hearth::privacy {
 namespace {
 
-using policies::Detected;
-
 constexpr unsigned kCountMax = 65535;
 
-constexpr const char* kEmail = R"([\pL\pN._%+'\-]+@[\pL\pN\-]+(?:\.[\pL\pN\-]+)*\.\pL{2,})";
+bool in_order(const Span& a, const Span& b) { return a.begin != b.begin ? a.begin < b.begin : a.end > b.end; }
 
-// Numbers that announce themselves stand anywhere; the others not right behind a letter, as article numbers do. None
-// ends before another digit. A leading zero, then groups: 030 1234567, 0171/123 45 67; what only looks so is sorted out
-// by code.
-constexpr const char* kPhone = R"((?:(\+[1-9](?:[ \t.\-/()]{0,2}\d){7,14}|\(\d{3}\)[ \t]{0,2}\d{3}[\-. \t]{1,2}\d{4}))"
-                               R"(|(?:^|[^\pL\pN])(00[1-9](?:[ \t.\-/()]{0,2}\d){7,14})"
-                               R"(|\d{3}[\-. \t]{1,2}\d{3}[\-. \t]{1,2}\d{4})"
-                               R"(|[2-9]\d{2}[2-9]\d{6})"
-                               R"(|0[1-9](?:[ \t.\-/()]{0,2}\d){7,10})"
-                               R"(|(?i:tel|phone|telephone|call|text|mobile|cell|fax|whatsapp|ring|sms)[^\pL\d]{0,6})"
-                               R"((?:\d[ \t.\-/()]{0,2}){6,14}\d))(?:\D|$))";
-
-constexpr const char* kDate =
-    R"((\d{1,2}[./\-]\d{1,2}[./\-](?:19|20)\d{2}|(?:19|20)\d{2}[./\-]\d{1,2}[./\-]\d{1,2})(?:\D|$))";
-constexpr const char* kDigits = R"((\d(?:[\s.\-]{0,3}\d)+))";
-
-RE2::Options options() {
-  RE2::Options result;
-  result.set_log_errors(false);
-  return result;
-}
-
-std::uint16_t counted(unsigned count) { return static_cast<std::uint16_t>(std::min(count, kCountMax)); }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-std::size_t digit_count(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_digit));
-}
-
-/// ISO/IEC 7812-1: from the right every second digit is doubled, digit sums add up to a multiple of ten.
-bool passes_luhn(std::string_view digits) {
-  int sum = 0;
-  bool doubled = false;
-  for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit, doubled = !doubled) {
-    const int value = (*digit - '0') * (doubled ? 2 : 1);
-    sum += value > 9 ? value - 9 : value;
+/// Groups of digits within what other families have found are no numbers of their own.
+void take_groups(Marks& marks, const Spans& found) {
+  std::size_t i = 0;
+  for (const Span& span : found) {
+    while (i < marks.groups.size() && marks.groups[i].end <= span.begin) ++i;
+    for (; i < marks.groups.size() && marks.groups[i].begin < span.end; ++i) marks.groups[i].taken = true;
   }
-  return sum % 10 == 0;
 }
 
-/// First digits and lengths of the card networks; a 13-digit article number would often pass Luhn alone.
-bool is_card(std::string_view digits) {
-  const char first = digits[0];
-  const char second = digits[1];
-  bool known = false;
-  switch (digits.size()) {
-    case 13:
-      known = first == '4';
-      break;
-    case 14:
-      known = first == '3' && (second == '0' || second == '6' || second == '8' || second == '9');
-      break;
-    case 15:
-      known = first == '3' && (second == '4' || second == '7');
-      break;
-    case 16:
-      known = first >= '2' && first <= '6';
-      break;
-    case 17:
-    case 18:
-    case 19:
-      known = first >= '4' && first <= '6';
-      break;
-    default:
-      break;
+/// The built-in types; of spans that overlap only those that reach furthest, in order.
+void find_structured(std::string_view plain, Spans& found) {
+  Marks marks = read_marks(plain);
+  if (!marks.ats.empty()) find_emails(marks, found);
+  if (!marks.countries.empty()) find_ibans(marks, found);
+  if (!marks.colons.empty()) find_ipv6(marks, found);
+  if (!marks.blobs.empty() || !marks.keywords.empty() || !marks.ats.empty()) find_secrets(marks, found);
+  if (found.size() > 1) std::stable_sort(found.begin(), found.end(), in_order);
+  take_groups(marks, found);
+  find_numbers(marks, found);
+  find_phones(marks, found);
+}
+
+/// In order and without overlaps: what lies within another is dropped, what reaches beyond is cut.
+void settle(Spans& found, std::size_t first = 0) {
+  const auto begin = found.begin() + static_cast<std::ptrdiff_t>(first);
+  if (!std::is_sorted(begin, found.end(), in_order)) std::stable_sort(begin, found.end(), in_order);
+  std::size_t kept = first;
+  std::size_t end = 0;
+  for (std::size_t i = first; i < found.size(); ++i) {
+    Span span = found[i];
+    if (span.end <= end) continue;
+    span.begin = std::max(span.begin, end);
+    end = span.end;
+    found[kept++] = span;
   }
-  return known && passes_luhn(digits);
+  found.resize(kept);
 }
 
-/// Cards in a run of digit groups: "4111 1111 1111 1111 12 26" holds one and an expiry date.
-unsigned cards_in(std::string_view run) {
-  std::string digits;
-  std::vector<std::size_t> bounds;  ///< Where groups begin, and the end.
-  std::vector<bool> dotted;         ///< A dot is right before the group.
-  for (std::size_t i = 0; i < run.size(); ++i) {
-    if (!is_digit(run[i])) continue;
-    if (i == 0 || !is_digit(run[i - 1])) {
-      bounds.push_back(digits.size());
-      dotted.push_back(i > 0 && run[i - 1] == '.');
+/// Adds what of `guessed` lies outside `found`; both in order, and so is the result. A shape is surer than a guess.
+void add_outside(const Spans& guessed, Spans& found) {
+  Spans outside;
+  std::size_t i = 0;
+  for (Span span : guessed) {
+    while (i < found.size() && found[i].end <= span.begin) ++i;
+    for (std::size_t j = i; j < found.size() && found[j].begin < span.end; ++j) {
+      if (found[j].begin > span.begin) outside.push_back({span.begin, found[j].begin, span.slot});
+      span.begin = std::min(found[j].end, span.end);
     }
-    digits += run[i];
+    if (span.begin < span.end) outside.push_back(span);
   }
-  bounds.push_back(digits.size());
-  // Fractions, prices and dates: with dots, groups as short as these are no card's.
-  const auto is_amounts = [&](std::size_t begin, std::size_t end) {
-    bool dots = false;
-    bool is_short = false;
-    for (std::size_t i = begin; i < end; ++i) {
-      dots = dots || (i > begin && dotted[i]);
-      is_short = is_short || bounds[i + 1] - bounds[i] < 3;
-    }
-    return dots && is_short;
-  };
-  unsigned found = 0;
-  for (std::size_t begin = 0; begin + 1 < bounds.size(); ++begin) {
-    for (std::size_t end = begin + 1; end < bounds.size() && bounds[end] - bounds[begin] <= 19; ++end) {
-      if (bounds[end] - bounds[begin] < 13) continue;
-      if (!is_card(std::string_view(digits).substr(bounds[begin], bounds[end] - bounds[begin]))) continue;
-      if (is_amounts(begin, end)) continue;
-      ++found;
-      begin = end - 1;
-      break;
-    }
+  found.insert(found.end(), outside.begin(), outside.end());
+  settle(found);
+}
+
+/// From bytes of the folded text to bytes of the one as sent.
+void restore(const PlainText& plain, std::string_view text, Spans& found) {
+  for (Span& span : found) {
+    span.begin = plain.origin(span.begin);
+    span.end = plain.origin(span.end - 1) + 1;
+    while (span.end < text.size() && (static_cast<unsigned char>(text[span.end]) & 0xc0) == 0x80) ++span.end;
   }
-  return found;
 }
 
 }  // namespace
 
-struct TextDetector::Patterns {
-  RE2 email{kEmail, options()};
-  RE2 phone{kPhone, options()};
-  RE2 date{kDate, options()};
-  RE2 digits{kDigits, options()};
+void merge_overlaps(Spans& found, std::size_t first) {
+  std::sort(found.begin() + static_cast<std::ptrdiff_t>(first), found.end(), in_order);
+  std::size_t kept = first;
+  for (std::size_t i = first; i < found.size(); ++i) {
+    if (kept > first && found[i].begin < found[kept - 1].end)
+      found[kept - 1].end = std::max(found[kept - 1].end, found[i].end);
+    else
+      found[kept++] = found[i];
+  }
+  found.resize(kept);
+}
 
-  bool ok() const { return email.ok() && phone.ok() && date.ok() && digits.ok(); }
+struct TextDetector::Parts {
+  Parts(std::span<const policies::OwnDetector> own_types, std::size_t bytes_max, bool with_entities)
+      : own(own_types), text_bytes_max(bytes_max) {
+    if (!with_entities) return;
+    auto loaded = EntityModel::load(embedded_entity_model());
+    good = loaded.ok();
+    if (loaded.ok()) entities = std::move(loaded).value();
+  }
 
-  unsigned emails(re2::StringPiece text) const {
-    unsigned found = 0;
-    while (found < kCountMax && RE2::FindAndConsume(&text, email)) ++found;
+  bool ok() const { return good && own.ok(); }
+
+  /// What is in `plain`, the built-in types first: `built_in` of them, settled among themselves.
+  Spans find(std::string_view plain) const {
+    Spans found;
+    find_structured(plain, found);
+    settle(found);
+    if (entities) {
+      Spans guessed;
+      entities->find(plain, guessed);
+      add_outside(guessed, found);
+    }
+    own.find(plain, found);
     return found;
   }
 
-  /// Where the date that holds position `at` ends; 0 when there is none.
-  std::size_t date_end(re2::StringPiece text, std::size_t at) const {
-    constexpr std::size_t kBackMax = 8;  // "2023-11-" before the day.
-    for (std::size_t back = 0; back <= std::min(at, kBackMax); ++back) {
-      const std::size_t begin = at - back;
-      if (!is_digit(text[begin]) || (begin > 0 && is_digit(text[begin - 1]))) continue;
-      re2::StringPiece parts[2];
-      if (!date.Match(text, begin, text.size(), RE2::ANCHOR_START, parts, 2)) continue;
-      if (const std::size_t end = begin + parts[1].size(); end > at) return end;
-    }
-    return 0;
-  }
-
-  /// 12 digits without a gap are an article number (UPC), except behind Germany's mobile prefixes.
-  static bool is_article(std::string_view hit) {
-    if (hit.size() != 12 || digit_count(hit) != 12) return false;
-    return hit[1] != '1' || hit[2] < '5' || hit[2] > '7';
-  }
-
-  unsigned phones(re2::StringPiece text) const {
-    unsigned found = 0;
-    re2::StringPiece parts[3];
-    std::size_t from = 0;
-    while (found < kCountMax && phone.Match(text, from, text.size(), RE2::UNANCHORED, parts, 3)) {
-      const re2::StringPiece hit = parts[1].data() != nullptr ? parts[1] : parts[2];
-      const auto begin = static_cast<std::size_t>(hit.data() - text.data());
-      from = begin + hit.size();
-      if (hit[0] == '0' && hit[1] != '0') {
-        if (is_article({hit.data(), hit.size()})) continue;
-        if (const std::size_t end = date_end(text, begin)) {  // A number may follow the date.
-          from = end;
-          continue;
-        }
-      }
-      ++found;
-    }
-    return found;
-  }
-
-  unsigned cards(re2::StringPiece text) const {
-    unsigned found = 0;
-    re2::StringPiece hit;
-    while (found < kCountMax && RE2::FindAndConsume(&text, digits, &hit)) {
-      found += cards_in(std::string_view(hit.data(), hit.size()));
-    }
-    return found;
-  }
+  OwnDetectors own;
+  std::optional<EntityModel> entities;
+  bool good = true;
+  std::size_t text_bytes_max;
 };
 
-TextDetector::TextDetector(std::span<const policies::OwnDetector>, std::size_t)
-    : patterns_(std::make_unique<Patterns>()) {}
+TextDetector::TextDetector(std::span<const policies::OwnDetector> own, std::size_t text_bytes_max, bool entities)
+    : parts_(std::make_unique<Parts>(own, text_bytes_max, entities)) {}
 TextDetector::~TextDetector() = default;
 TextDetector::TextDetector(TextDetector&&) noexcept = default;
 TextDetector& TextDetector::operator=(TextDetector&&) noexcept = default;
@@ -199,33 +133,34 @@ TextDetector& TextDetector::operator=(TextDetector&&) noexcept = default;
 Detections TextDetector::detect(std::string_view text) const noexcept try {
   Detections result;
   result.understood = false;
-  if (text.size() > kTextBytesMax || !patterns_ || !patterns_->ok()) return result;
+  if (!parts_ || !parts_->ok() || text.size() > parts_->text_bytes_max) return result;
   std::string plain;
-  if (!is_ascii(text)) {
-    auto read = to_plain_text(text);
-    if (!read) return result;
-    plain = std::move(*read);
+  if (!is_plain(text)) {
+    auto folded = to_plain_text(text);
+    if (!folded) return result;
+    plain = std::move(*folded);
     text = plain;
   }
-  const re2::StringPiece piece(text.data(), text.size());
-  const auto count = [&](Detected type) -> std::uint16_t& { return result.counts[static_cast<std::size_t>(type)]; };
-  if (text.find('@') != std::string_view::npos) count(Detected::kEmail) = counted(patterns_->emails(piece));
-  const std::size_t digits = digit_count(text);
-  if (digits >= 7) count(Detected::kPhone) = counted(patterns_->phones(piece));
-  if (digits >= 13) count(Detected::kCreditCard) = counted(patterns_->cards(piece));
+  for (const Span& span : parts_->find(text)) {
+    auto& count = result.counts[span.slot];
+    if (count < kCountMax) ++count;
+  }
   result.understood = true;
   return result;
 } catch (...) { return {{}, false}; }
 
 Findings TextDetector::find(std::string_view text) const noexcept try {
+  if (!parts_ || !parts_->ok() || text.size() > parts_->text_bytes_max) return {{}, false};
   Findings result;
-  if (text.size() > kTextBytesMax || !to_plain_text(text)) return {{}, false};
-  re2::StringPiece rest(text.data(), text.size()), hit;
-  while (patterns_->email.Match(rest, 0, rest.size(), RE2::UNANCHORED, &hit, 1)) {
-    const auto begin = static_cast<std::size_t>(hit.data() - text.data());
-    result.spans.push_back({begin, begin + hit.size(), 0});
-    rest.remove_prefix(static_cast<std::size_t>(hit.data() + hit.size() - rest.data()));
+  if (is_plain(text)) {
+    result.spans = parts_->find(text);
+  } else {
+    const auto folded = fold(text);
+    if (!folded) return {{}, false};
+    result.spans = parts_->find(folded->text);
+    restore(*folded, text, result.spans);
   }
+  settle(result.spans);
   return result;
 } catch (...) { return {{}, false}; }
 

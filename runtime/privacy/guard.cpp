@@ -37,6 +37,11 @@ bool leaks(const HttpMessage& message, const privacy::Redaction& redaction) {
 
 }  // namespace
 
+privacy::Rules::Rules(std::shared_ptr<const policies::Policy> with_policy, std::string_view redaction_secret)
+    : policy(std::move(with_policy)), detector(policy->own_detectors()) {
+  if (!redaction_secret.empty()) redactor.emplace(redaction_secret, policy->own_detectors());
+}
+
 PrivacyGuard::PrivacyGuard(std::shared_ptr<const policies::Policy> policy, std::vector<Endpoint> endpoints,
                            std::size_t sessions_max, std::string_view redaction_secret)
     : redaction_secret_(redaction_secret), endpoints_(std::move(endpoints)), ledger_(sessions_max) {
@@ -45,10 +50,7 @@ PrivacyGuard::PrivacyGuard(std::shared_ptr<const policies::Policy> policy, std::
 }
 
 std::shared_ptr<const privacy::Rules> PrivacyGuard::make_rules(std::shared_ptr<const policies::Policy> policy) const {
-  const auto own = policy->own_detectors();
-  auto rules = std::make_shared<privacy::Rules>(privacy::Rules{std::move(policy), privacy::TextDetector(own), {}});
-  if (!redaction_secret_.empty()) rules->redactor.emplace(redaction_secret_, own);
-  return rules;
+  return std::make_shared<privacy::Rules>(std::move(policy), redaction_secret_);
 }
 
 std::shared_ptr<const privacy::Rules> PrivacyGuard::rules() const {
@@ -93,7 +95,7 @@ privacy::Classification PrivacyGuard::classify_by(std::shared_ptr<const privacy:
   facts.model = request.model;
   facts.text = request.text;
   std::string folded;  // Words hide behind look-alikes as numbers do.
-  if (policy.needs_text() && content.detections.understood && !privacy::is_ascii(request.text)) {
+  if (policy.needs_text() && content.detections.understood && !privacy::is_plain(request.text)) {
     folded = privacy::to_plain_text(request.text).value_or(std::string());
     facts.folded_text = folded;
   }

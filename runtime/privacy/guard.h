@@ -30,6 +30,8 @@ namespace privacy {
 
 /// A policy and what finds and hides what it asks for. Never changes: a new policy comes with its own.
 struct Rules {
+  Rules(std::shared_ptr<const policies::Policy> with_policy, std::string_view redaction_secret);
+
   std::shared_ptr<const policies::Policy> policy;
   TextDetector detector;
   std::optional<Redactor> redactor;  ///< None without a secret: then what must be redacted stays.

@@ -1,14 +1,74 @@
 #include "runtime/privacy/plain_text.h"
 
 #include <algorithm>
-#include <cstddef>
-#include <cstdint>
+
+#include "runtime/privacy/look_alikes.h"
 
 namespace hearth::privacy {
 namespace {
 
-/// Length of the well-formed sequence at the front, 0 for none; `point` is its code point. Table 3-7 of Unicode 15.
-std::size_t decode(std::string_view text, std::uint32_t& point) {
+bool in(std::uint32_t point, std::uint32_t first, std::uint32_t last) { return point >= first && point <= last; }
+
+/// One word of the original: where it ends, and whether its Cyrillic and Greek letters are read as Latin ones.
+struct Word {
+  std::size_t end;
+  bool mixed;
+};
+
+Word read_word(std::string_view text, std::size_t at) {
+  bool latin = false;
+  bool digits = false;
+  bool cyrillic = false;
+  bool greek = false;
+  bool only_look_alikes = true;
+  while (at < text.size()) {
+    std::uint32_t point = 0;
+    const std::size_t length = decode_utf8(text.substr(at), point);
+    if (length == 0) break;
+    if (const char ascii = ascii_of(point)) point = static_cast<unsigned char>(ascii);
+    if (!is_unseen(point)) {
+      if (!is_word_point(point)) break;
+      const Script script = script_of(point);
+      cyrillic = cyrillic || script == Script::kCyrillic;
+      greek = greek || script == Script::kGreek;
+      digits = digits || in(point, '0', '9');
+      latin = latin || (point < 0x250 && !in(point, '0', '9'));
+      only_look_alikes = only_look_alikes && (script == Script::kOther || latin_of(point) != 0);
+    }
+    at += length;
+  }
+  return {at, (cyrillic || greek) && (latin || (cyrillic && greek) || (digits && only_look_alikes))};
+}
+
+/// Writes the folded text, and tells `shift(plain size, original position)` before each part that moved.
+template <typename Shifted>
+bool fold_into(std::string_view text, std::string& plain, Shifted&& shifted) {
+  Word word = {0, false};
+  std::size_t at = 0;
+  while (at < text.size()) {
+    std::uint32_t point = 0;
+    const std::size_t length = decode_utf8(text.substr(at), point);
+    if (length == 0) return false;
+    char ascii = point < 0x80 && !is_unseen(point) ? static_cast<char>(point) : ascii_of(point);
+    if (at >= word.end && !is_unseen(point) && is_word_point(ascii ? static_cast<unsigned char>(ascii) : point))
+      word = read_word(text, at);
+    if (!ascii && word.mixed && at < word.end) ascii = latin_of(point);
+    if (ascii) {
+      plain += ascii;
+      if (length > 1) shifted(plain.size(), at + length);
+    } else if (is_unseen(point)) {
+      shifted(plain.size(), at + length);
+    } else {
+      plain.append(text, at, length);
+    }
+    at += length;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::size_t decode_utf8(std::string_view text, std::uint32_t& point) {  // Table 3-7 of Unicode 15.
   const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = at(0);
   if (first < 0x80) {
@@ -27,51 +87,50 @@ std::size_t decode(std::string_view text, std::uint32_t& point) {
   return overlong || surrogate || point > 0x10ffff ? 0 : length;
 }
 
-bool in(std::uint32_t point, std::uint32_t first, std::uint32_t last) { return point >= first && point <= last; }
-
-/// Soft hyphen, zero-width characters, direction marks, variation selectors, tags: what a reader does not see
-/// (Default_Ignorable_Code_Point of Unicode 15).
-bool invisible(std::uint32_t point) {
-  return point == 0xad || point == 0x34f || point == 0x61c || in(point, 0x115f, 0x1160) || in(point, 0x17b4, 0x17b5) ||
-         in(point, 0x180b, 0x180f) || in(point, 0x200b, 0x200f) || in(point, 0x202a, 0x202e) ||
-         in(point, 0x2060, 0x206f) || point == 0x3164 || in(point, 0xfe00, 0xfe0f) || point == 0xfeff ||
-         point == 0xffa0 || in(point, 0xfff0, 0xfff8) || in(point, 0x1bca0, 0x1bca3) || in(point, 0x1d173, 0x1d17a) ||
-         in(point, 0xe0000, 0xe0fff);
+bool is_word_point(std::uint32_t point) {
+  if (point < 0x80) return in(point, '0', '9') || in(point | 0x20, 'a', 'z');
+  if (point < 0xc0) return point == 0xaa || point == 0xb5 || point == 0xba;
+  return point != 0xd7 && point != 0xf7 && !in(point, 0x2000, 0x2bff) && !in(point, 0x2e00, 0x2e7f) &&
+         !in(point, 0x3000, 0x3004) && !in(point, 0x3008, 0x3020) && point != 0x3030 && !in(point, 0xfd3e, 0xfd3f) &&
+         !in(point, 0xfe10, 0xfe6f) && !in(point, 0xff00, 0xff0f) && !in(point, 0xff5b, 0xff65) &&
+         !in(point, 0xffe0, 0xffff) && !in(point, 0x1f000, 0x1faff);
 }
 
-/// The ASCII character that `point` looks like; 0 for none.
-char look_alike(std::uint32_t point) {
-  if (in(point, 0xff01, 0xff5e)) return static_cast<char>(point - 0xfee0);  // Full-width forms.
-  if (point == 0xfe6b) return '@';
-  if (point == 0xa0 || in(point, 0x2000, 0x200a) || point == 0x202f || point == 0x205f || point == 0x3000) return ' ';
-  if (in(point, 0x2010, 0x2015) || point == 0x2212 || point == 0xfe63) return '-';
-  for (const std::uint32_t zero :
-       {0x660u, 0x6f0u, 0x966u, 0x9e6u, 0xe50u, 0x1d7ceu, 0x1d7d8u, 0x1d7e2u, 0x1d7ecu, 0x1d7f6u}) {
-    if (in(point, zero, zero + 9)) return static_cast<char>('0' + (point - zero));
+std::size_t PlainText::origin(std::size_t at) const {
+  const auto after = std::upper_bound(shifts.begin(), shifts.end(), at,
+                                      [](std::size_t value, const Shift& shift) { return value < shift.plain; });
+  const Shift& last = *(after - 1);
+  return last.original + (at - last.plain);
+}
+
+bool is_plain(std::string_view text) {
+  unsigned odd = 0;  // Without a way out of the loop it runs many bytes at a time.
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    odd |= static_cast<unsigned>(static_cast<unsigned char>(byte - 0x20) > 0x5e) &
+           static_cast<unsigned>(static_cast<unsigned char>(byte - 0x09) > 0x04);
   }
-  return 0;
+  return odd == 0;
 }
 
-}  // namespace
-
-bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+std::optional<PlainText> fold(std::string_view text) {
+  PlainText result;
+  result.text.reserve(text.size());
+  result.shifts.push_back({0, 0});
+  const bool valid = fold_into(text, result.text, [&](std::size_t plain, std::size_t original) {
+    if (result.shifts.back().plain == plain)
+      result.shifts.back().original = original;
+    else
+      result.shifts.push_back({plain, original});
+  });
+  if (!valid) return {};
+  return result;
 }
 
 std::optional<std::string> to_plain_text(std::string_view text) {
   std::string plain;
   plain.reserve(text.size());
-  while (!text.empty()) {
-    std::uint32_t point = 0;
-    const std::size_t length = decode(text, point);
-    if (length == 0) return {};
-    if (const char ascii = look_alike(point)) {
-      plain += ascii;
-    } else if (!invisible(point)) {
-      plain += text.substr(0, length);
-    }
-    text.remove_prefix(length);
-  }
+  if (!fold_into(text, plain, [](std::size_t, std::size_t) {})) return {};
   return plain;
 }
 

@@ -1,4 +1,4 @@
-/// \file Span: where in a text something personal stands.
+/// \file Span: where in a text something was found.
 #pragma once
 
 #include <cstddef>
@@ -6,13 +6,14 @@
 
 namespace hearth::privacy {
 
-/// Bytes of the text as sent. `slot` is a policies::Detected, or kDetectedCount + i for the policy's i-th own detector.
+/// Bytes [begin, end) of a text; never within a code point. `slot` is a policies::Detected, or kDetectedCount + i for
+/// the policy's i-th own detector.
 struct Span {
   std::size_t begin = 0;
   std::size_t end = 0;
   std::uint8_t slot = 0;
 
-  bool operator==(const Span&) const = default;
+  friend bool operator==(const Span&, const Span&) = default;
 };
 
 }  // namespace hearth::privacy

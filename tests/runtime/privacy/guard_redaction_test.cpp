@@ -36,7 +36,7 @@ HttpMessage plain(const Request& request) { return {"POST", "/infer", {}, reques
 TEST_CASE("the encoder of a class that leaves redacted gets a redacted copy") {
   auto guard = guard_of("redacted");
   const Request request = request_of(kText);
-  const auto judgement = guard.judge(request, guard.classify(request), {});
+  auto judgement = guard.judge(request, guard.classify(request), {});
   CHECK(judgement.redacted);
   CHECK(judgement.mask.has(1));
   const auto minted = guard.mint(judgement, request, 1, plain, {});
@@ -52,7 +52,7 @@ TEST_CASE("the encoder of a class that leaves redacted gets a redacted copy") {
 TEST_CASE("an encoder that lets an original through gets no permit, in whatever form") {
   auto guard = guard_of("redacted");
   const Request request = request_of(kText);
-  const auto judgement = guard.judge(request, guard.classify(request), {});
+  auto judgement = guard.judge(request, guard.classify(request), {});
   const std::string mail = "ann@example.com";
   const std::vector<HttpMessage> leaks = {
       {"POST", "/infer", {}, kText},
@@ -77,13 +77,13 @@ TEST_CASE("what was judged to leave redacted never leaves as it is, whatever the
   auto before = guard_of("redacted");
   auto later = guard_of("allow");
   const Request request = request_of(kText);
-  const auto judgement = before.judge(request, before.classify(request), {});
+  auto judgement = before.judge(request, before.classify(request), {});
   const auto minted = later.mint(judgement, request, 1, plain, {});
   REQUIRE(minted.ok());
   CHECK(minted->permit.message().body.find("ann@example.com") == std::string::npos);
 
   // And the other way round: a policy that now asks for redaction binds what was judged before it.
-  const auto open = later.judge(request, later.classify(request), {});
+  auto open = later.judge(request, later.classify(request), {});
   CHECK_FALSE(open.redacted);
   const auto narrowed = before.mint(open, request, 1, plain, {});
   REQUIRE(narrowed.ok());
@@ -93,7 +93,7 @@ TEST_CASE("what was judged to leave redacted never leaves as it is, whatever the
 TEST_CASE("what cannot be redacted gets no permit") {
   auto guard = guard_of("redacted");
   const Request request = request_of(kText);
-  const auto judgement = guard.judge(request, guard.classify(request), {});
+  auto judgement = guard.judge(request, guard.classify(request), {});
   const auto why_not = [&](PrivacyGuard& door, const Request& asked) {
     bool encoded = false;
     const auto encode = [&](const Request& r) { return encoded = true, plain(r); };
@@ -104,12 +104,12 @@ TEST_CASE("what cannot be redacted gets no permit") {
   CHECK(why_not(guard, request_of("\xff\xfe")) == "the text to be redacted was not understood");
   CHECK(why_not(guard, request_of(std::string(privacy::TextDetector::kTextBytesMax + 1, 'a'))) ==
         "the text to be redacted was not understood");
-  auto keyless = guard_of("redacted", "");
-  CHECK(why_not(keyless, request) == "there is no secret to redact with");
   Request photo = request;
   const float values[] = {1};
   photo.inputs = {Tensor::of_floats("x", {1}, values)};
   CHECK(why_not(guard, photo) == "denied by class:personal");
+  auto keyless = guard_of("redacted", "");
+  CHECK(why_not(keyless, request) == "there is no secret to redact with");
 }
 
 }  // namespace

@@ -1,0 +1,280 @@
+// CREDIT_CARD, SSN, NPI, MRN, DATE_OF_BIRTH and IPv4: numbers that have a shape, a check digit or a keyword.
+#include <array>
+
+#include "runtime/privacy/dates.h"
+#include "runtime/privacy/finders.h"
+
+namespace hearth::privacy {
+namespace {
+
+using policies::Detected;
+
+constexpr std::size_t kNear = 48;  ///< Bytes between a keyword and its number.
+constexpr std::size_t kNearBirth = 64;
+constexpr std::size_t kNearNext = 6;     ///< Between a number and the next of the same keyword: ", ", " and ".
+constexpr std::size_t kNearBehind = 14;  ///< Between a number and a keyword behind it: "123-45-6789 is my SSN".
+constexpr std::size_t kNever = static_cast<std::size_t>(-1);
+
+class Numbers {
+ public:
+  Numbers(Marks& marks, Spans& found) : marks_(marks), text_(marks.text), groups_(marks.groups), found_(found) {}
+
+  void find() {
+    if (groups_.empty()) return;
+    count_ = groups_.size() - 1;
+    for (std::size_t i = 0; i < count_; ++i) {
+      pass_keywords(groups_[i].begin);
+      if (groups_[i].taken) continue;
+      std::size_t next = date(i);
+      if (next == 0) next = ip(i);
+      if (next == 0) next = card(i);
+      if (next == 0) next = record_number(i);
+      if (next == 0) next = social_security(i);
+      if (next == 0) next = provider(i);
+      for (std::size_t k = i; k < next; ++k) groups_[k].taken = true;
+    }
+  }
+
+ private:
+  // ---- What stands around ----
+  struct Seen {
+    std::size_t end = kNever;
+    std::size_t reach = 0;
+  };
+
+  void pass_keywords(std::size_t begin) {
+    for (; keyword_ < marks_.keywords.size() && marks_.keywords[keyword_].begin < begin; ++keyword_) {
+      const Keyword& word = marks_.keywords[keyword_];
+      seen_[static_cast<std::size_t>(word.topic)] = {word.end, word.topic == Topic::kBirth ? kNearBirth : kNear};
+    }
+  }
+
+  Seen& seen(Topic topic) { return seen_[static_cast<std::size_t>(topic)]; }
+
+  bool before(Topic topic, std::size_t begin) {
+    const Seen& last = seen(topic);
+    return last.end != kNever && begin >= last.end && begin - last.end <= last.reach;
+  }
+
+  bool behind(Topic topic, std::size_t end, std::size_t reach = kNearBehind) const {
+    for (std::size_t k = keyword_; k < marks_.keywords.size() && k < keyword_ + 4; ++k) {
+      const Keyword& word = marks_.keywords[k];
+      if (word.begin < end) continue;
+      if (word.begin - end > reach) break;
+      if (word.topic == topic) return true;
+    }
+    return false;
+  }
+
+  /// Whether `topic` has no nearer rival among the keywords before a number.
+  bool is_nearest(Topic topic) {
+    for (const Topic rival : {Topic::kSsn, Topic::kMrn, Topic::kNpi, Topic::kPhone}) {
+      if (rival != topic && seen(rival).end != kNever && seen(rival).end > seen(topic).end) return false;
+    }
+    return true;
+  }
+
+  std::size_t add(std::size_t begin, std::size_t end, Detected type, std::size_t next) {
+    found_.push_back(span_of(begin, end, type));
+    return next;
+  }
+
+  std::size_t gap(std::size_t i) const { return groups_[i + 1].begin - groups_[i].end; }  ///< Before group i + 1.
+  char before_char(std::size_t i) const { return groups_[i].begin == 0 ? ' ' : text_[groups_[i].begin - 1]; }
+  char behind_char(std::size_t i) const { return groups_[i].end == text_.size() ? ' ' : text_[groups_[i].end]; }
+  bool linked(std::size_t i, std::string_view marks) const {  ///< One of `marks`, alone, before group i + 1.
+    return i + 1 < count_ && gap(i) == 1 && marks.find(text_[groups_[i].end]) != std::string_view::npos;
+  }
+  bool stands_alone(std::size_t i, std::size_t last) const {
+    return !word_before(text_, groups_[i].begin) && !word_behind(text_, groups_[last].end);
+  }
+
+  // ---- The types. Each returns the group behind what it found at group i, or 0. ----
+  std::size_t date(std::size_t i) {
+    const bool birth = before(Topic::kBirth, groups_[i].begin);
+    Date found = date_at(marks_, i, birth);
+    if (found.end == 0 && (birth || behind(Topic::kBirth, groups_[i].end, 40))) { found = date_at(marks_, i, true); }
+    if (found.end == 0) return 0;
+    if (birth || behind(Topic::kBirth, found.end)) {
+      seen(Topic::kBirth) = {found.end, kNearNext};
+      return add(found.begin, found.end, Detected::kDateOfBirth, found.next);
+    }
+    return found.sure ? found.next : 0;
+  }
+
+  std::size_t ip(std::size_t i) {
+    if (i + 3 >= count_) return 0;
+    for (std::size_t k = i; k < i + 4; ++k) {
+      const std::string_view digits = text_.substr(groups_[k].begin, groups_[k].size());
+      if (digits.size() > 3 || (digits.size() == 3 && digits > "255") || (digits.size() > 1 && digits[0] == '0'))
+        return 0;
+      if (k < i + 3 && !linked(k, ".")) return 0;
+    }
+    const std::size_t begin = groups_[i].begin;
+    if (!stands_alone(i, i + 3) || linked(i + 3, ".") || before_char(i) == '.') return 0;
+    for (const std::string_view word : {"version ", "release ", "build ", "firmware ", "ver. "})
+      if (begin >= word.size() && stands_at(text_, begin - word.size(), word)) return 0;
+    return add(begin, groups_[i + 3].end, Detected::kIp, i + 4);
+  }
+
+  bool card_gap(std::size_t i) const {
+    if (i + 1 >= count_ || gap(i) > 3) return false;
+    for (std::size_t at = groups_[i].end; at < groups_[i + 1].begin; ++at)
+      if (!is_space(text_[at]) && text_[at] != '.' && text_[at] != '-' && text_[at] != '_') return false;
+    return true;
+  }
+
+  /// First digits and lengths of the card networks; a 13-digit article number would often pass Luhn alone.
+  static bool is_network(char first, char second, std::size_t digits) {
+    switch (digits) {
+      case 13:
+        return first == '4';
+      case 14:
+        return first == '3' && (second == '0' || second == '6' || second == '8' || second == '9');
+      case 15:
+        return first == '3' && (second == '4' || second == '7');
+      case 16:
+        return first >= '2' && first <= '6';
+      default:
+        return digits >= 17 && digits <= 19 && first >= '4' && first <= '6';
+    }
+  }
+
+  /// ISO/IEC 7812-1 over the groups [first, last]: from the right every second digit is doubled.
+  bool passes_luhn(std::size_t first, std::size_t last, std::uint32_t prefix = 0) const {
+    const Group& end = groups_[last + 1];
+    const std::size_t parity = end.digits_before % 2;
+    return (prefix + end.luhn_before[parity] - groups_[first].luhn_before[parity]) % 10 == 0;
+  }
+
+  char second_digit(std::size_t i) const {
+    const Group& group = groups_[i];
+    return group.size() > 1 ? text_[group.begin + 1] : i + 1 < count_ ? text_[groups_[i + 1].begin] : ' ';
+  }
+
+  std::size_t card(std::size_t i) {
+    // Fractions, prices and dates: with dots, groups as short as these are no card's.
+    bool dots = false;
+    bool is_short = false;
+    for (std::size_t last = i; last < count_ && !groups_[last].taken; ++last) {
+      const std::size_t digits = groups_[last + 1].digits_before - groups_[i].digits_before;
+      if (digits > 19) break;
+      is_short = is_short || groups_[last].size() < 3;
+      if (digits >= 13 && is_network(text_[groups_[i].begin], second_digit(i), digits) && !(dots && is_short) &&
+          passes_luhn(i, last)) {
+        return add(groups_[i].begin, groups_[last].end, Detected::kCreditCard, last + 1);
+      }
+      if (!card_gap(last)) break;
+      dots = dots || text_[groups_[last + 1].begin - 1] == '.';
+    }
+    return 0;
+  }
+
+  /// Five to twelve letters and digits, dashes between allowed, or groups of up to four digits with spaces between.
+  std::size_t record_number(std::size_t i) {
+    const Group& group = groups_[i];
+    const bool announced = before(Topic::kMrn, group.begin) && is_nearest(Topic::kMrn);
+    if (!announced && !behind(Topic::kMrn, group.end, kNearBehind)) return 0;
+    const std::size_t floor = announced ? seen(Topic::kMrn).end : i == 0 ? 0 : groups_[i - 1].end;
+    const auto inner = [&](std::size_t at) {  // A dash between two letters or digits.
+      return text_[at] == '-' && at > floor && at + 1 < text_.size() && is_alnum(text_[at - 1]) &&
+             is_alnum(text_[at + 1]);
+    };
+    std::size_t begin = group.begin;
+    while (begin > floor && group.begin - begin < 14 && (is_alnum(text_[begin - 1]) || inner(begin - 1))) --begin;
+    std::size_t end = group.end;
+    while (end < text_.size() && end - begin < 20 && (is_alnum(text_[end]) || inner(end))) ++end;
+    std::size_t last = i;
+    while (last + 1 < count_ && groups_[last + 1].begin < end) ++last;
+    std::size_t count = 0;
+    std::size_t digits = 0;
+    for (std::size_t at = begin; at < end; ++at) count += is_alnum(text_[at]), digits += is_digit(text_[at]);
+    while (end == groups_[last].end && groups_[last].size() <= 4 && linked(last, " ") &&
+           groups_[last + 1].size() <= 4 && groups_[last + 1].size() >= 2 && count + groups_[last + 1].size() <= 12 &&
+           !word_behind(text_, groups_[last + 1].end)) {
+      ++last;
+      count += groups_[last].size();
+      digits += groups_[last].size();
+      end = groups_[last].end;
+    }
+    if (count < 5 || count > 12 || digits < 2 || word_before(text_, begin) || word_behind(text_, end)) {
+      if (!(announced && begin == seen(Topic::kMrn).end && count >= 5 && count <= 12 && digits >= 2)) return 0;
+    }
+    if (!announced && !behind(Topic::kMrn, end, kNearNext)) return 0;
+    seen(Topic::kMrn) = {end, kNearNext};
+    return add(begin, end, Detected::kMrn, last + 1);
+  }
+
+  /// Area, group and serial number that the Social Security Administration may have given out.
+  static bool is_ssn(std::string_view digits) {
+    return digits[0] != '9' && digits.substr(0, 3) != "000" && digits.substr(0, 3) != "666" &&
+           digits.substr(3, 2) != "00" && digits.substr(5) != "0000";
+  }
+
+  std::size_t social_security(std::size_t i) {
+    // With dashes it speaks for itself; with spaces, dots or without gaps a keyword must.
+    std::array<char, 9> digits{};
+    std::size_t count = 0;
+    std::size_t last = i;
+    bool shaped = true;
+    bool dashes = true;
+    for (;; ++last) {
+      const Group& group = groups_[last];
+      if (count + group.size() > digits.size() || group.taken) return 0;
+      for (std::size_t at = group.begin; at < group.end; ++at) digits[count++] = text_[at];
+      shaped = shaped && (count == 3 || count == 5 || count == 9);
+      if (count == digits.size()) break;
+      if (last + 1 >= count_ || gap(last) > 3) return 0;
+      for (std::size_t at = group.end; at < groups_[last + 1].begin; ++at) {
+        if (std::string_view(" -./_").find(text_[at]) == std::string_view::npos) return 0;
+        dashes = dashes && text_[at] != '.' && text_[at] != '/' && (text_[at] != ' ' || gap(last) == 3);
+      }
+    }
+    if (!stands_alone(i, last) || !is_ssn({digits.data(), digits.size()})) {
+      if (!before(Topic::kSsn, groups_[i].end) || !is_ssn({digits.data(), digits.size()}) ||
+          seen(Topic::kSsn).end != groups_[i].begin)
+        return 0;
+    }
+    if (linked(last, "-") || (i > 0 && linked(i - 1, "-"))) return 0;
+    const bool keyword =
+        (before(Topic::kSsn, groups_[i].begin) && is_nearest(Topic::kSsn)) || behind(Topic::kSsn, groups_[last].end);
+    const bool plain = shaped && last == i + 2 &&
+                       (dashes || (!groups_[i].phone_before && gap(i) == gap(i + 1) && text_[groups_[i].end] == ' ' &&
+                                   text_[groups_[i + 1].end] == ' '));
+    if (!keyword && !plain) return 0;
+    return add(groups_[i].begin, groups_[last].end, Detected::kSsn, last + 1);
+  }
+
+  /// Ten digits behind a keyword; without one, Luhn's check with the prefix 80840 (45 CFR 162.406), which adds 24.
+  std::size_t provider(std::size_t i) {
+    const std::size_t first = i;
+    std::size_t last = i;
+    std::size_t digits = groups_[i].size();
+    while (digits < 10 && linked(last, "- .") && !groups_[last + 1].taken) digits += groups_[++last].size();
+    if (digits != 10) return 0;
+    const bool keyword =
+        (before(Topic::kNpi, groups_[i].begin) && is_nearest(Topic::kNpi)) || behind(Topic::kNpi, groups_[last].end);
+    if (!keyword) {
+      const char c = text_[groups_[i].begin];
+      if (last != i || groups_[i].phone_before || !stands_alone(i, i) || !passes_luhn(first, last, 24)) return 0;
+      // What begins with 2 is rather a phone number, if it can be one.
+      if ((c != '1' && c != '2') || (c == '2' && text_[groups_[i].begin + 3] >= '2')) return 0;
+      if (std::string_view("/=#&.,").find(before_char(i)) != std::string_view::npos) return 0;
+    }
+    return add(groups_[i].begin, groups_[last].end, Detected::kNpi, last + 1);
+  }
+
+  Marks& marks_;
+  std::string_view text_;
+  std::vector<Group>& groups_;
+  Spans& found_;
+  std::size_t count_ = 0;  ///< Groups, without the one that only holds sums.
+  std::size_t keyword_ = 0;
+  std::array<Seen, static_cast<std::size_t>(Topic::kCount)> seen_{};
+};
+
+}  // namespace
+
+void find_numbers(Marks& marks, Spans& found) { Numbers(marks, found).find(); }
+
+}  // namespace hearth::privacy
