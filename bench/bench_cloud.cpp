@@ -104,7 +104,7 @@ class HearthClient {
     const auto began = Clock::now();
     const AttemptId attempt = ++last_attempt_;
     const std::string wire_id = std::to_string(attempt);
-    const auto judgement = guard_.judge(request_, guard_.classify(request_), {});
+    auto judgement = guard_.judge(request_, guard_.classify(request_), {});
     auto minted = guard_.mint(judgement, request_, 1,
                               [&](const Request& request) {
                                 return cloud::encode_infer(binding_, request.inputs, request.text, wire_id,

@@ -225,6 +225,7 @@ class ConditionReader {
       condition_.names_unknown = row_.kind == Kind::kChoice && (bits & 1u) != 0;
     } else if (op == "ne") {
       condition_.choices &= ~bits;
+      condition_.names_unknown = condition_.names_unknown && (bits & 1u) == 0;
     } else if (op == "gt") {
       condition_.choices &= ~(below | bits);
     } else if (op == "ge") {

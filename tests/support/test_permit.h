@@ -21,7 +21,7 @@ inline EgressPermit permit_for(const Endpoint& endpoint, HttpMessage message) {
   PrivacyGuard guard(policy.value(), {endpoint}, 1);
   Request request;
   request.label = "public";
-  const auto judgement = guard.judge(request, guard.classify(request), {});
+  auto judgement = guard.judge(request, guard.classify(request), {});
   auto minted = guard.mint(judgement, request, 1, [&](const Request&) { return std::move(message); }, {});
   if (!minted.ok()) throw std::runtime_error(minted.error().message);
   return std::move(minted).value().permit;

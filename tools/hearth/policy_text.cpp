@@ -43,7 +43,7 @@ void print_explanation(std::ostream& out, const Json& told) {
     out << "no change of up to three attributes would turn the decision about the cloud\n";
     return;
   }
-  out << "the cloud would be " << (text(told["nearest_change"]["then_cloud_is"])) << " with";
+  out << "the cloud is " << text(told["nearest_change"]["then_cloud_is"]) << " once";
   for (const auto& [key, value] : told["nearest_change"]["set"].items())
     out << ' ' << key << '=' << (value.is_null() ? "unknown" : value.dump());
   out << '\n';
