@@ -144,7 +144,7 @@ TEST_CASE("a long line is worked off, a line beyond the limit is refused, and th
     for (int i = 0; i < 129; ++i) out << part;
     out << "\n" << line_of(3, "bob@example.org");
   }
-  const auto ran = folder.run("scan long.jsonl");
+  const auto ran = folder.run("scan --types EMAIL long.jsonl");
   CHECK(ran.code == 2);
   CHECK(ran.err ==
         "hearth scan: long.jsonl:2: longer than the limit of 128 MiB\n"

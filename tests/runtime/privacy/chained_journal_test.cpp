@@ -45,7 +45,8 @@ std::string random_change(Ledger& ledger, WallTime now) {
     case 3: {
       const auto at_s = (now + seconds).time_since_epoch().count();
       ledger.charge({static_cast<std::uint64_t>(at_s % 1000), 3}, now + seconds);
-      return R"({"kind":"egress","at_s":)" + std::to_string(at_s) + R"(,"bytes":)" + std::to_string(at_s % 1000) + "}";
+      return R"({"kind":"egress","at_s":)" + std::to_string(at_s) + R"(,"bytes":)" + std::to_string(at_s % 1000) +
+             R"(,"micro_usd":3})";
     }
     default:
       return ledger.taint(session, now, now + seconds);
