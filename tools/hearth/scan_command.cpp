@@ -198,7 +198,7 @@ int command(int argc, char** argv, const std::string& name, bool redacts) {
                "hearth " + name);
   app.add_option("FILES", options.files, "JSON lines; - or none: standard input");
   app.add_option("--policy", options.policy, "A policy whose own detectors are used too");
-  app.add_option("--types", options.types, "Only these types, as EMAIL,PHONE")->delimiter(',');
+  app.add_option("--types", options.types, "Only these types, as EMAIL,PHONE")->delimiter(',')->allow_extra_args(false);
   app.add_option("--out", options.out, "Write here instead of standard output: whole, or not at all");
   app.add_flag("--json", options.json, "The closing line on standard error is JSON too");
   app.footer(
