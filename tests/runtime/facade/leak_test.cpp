@@ -1,0 +1,117 @@
+// Nothing sensitive on the wire, whatever happens: random policies, faults, reloads and consent that comes and goes.
+#include <catch2/catch.hpp>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "tests/support/sim_world.h"
+
+namespace hearth {
+namespace {
+
+using test::photo;
+using test::SimWorld;
+
+constexpr int kWorlds = 200;
+constexpr int kRequestsPerWorld = 500;
+
+/// Stands in every photo that must stay: no other number has these bytes.
+constexpr float kCanaryPixel = 0.73912347f;
+constexpr const char* kCanaryAddress = "canary@secret.example";
+
+const std::string& consent_rule() {
+  static const std::string rule = R"({"id": "no-consent", "when": {"consent": {"ne": "given"}}})";
+  return rule;
+}
+
+/// Policies that differ in what else they permit, and agree that secret photos and addresses stay.
+std::string draw_policy(RandomStream& draw) {
+  std::string policy = test::kPolicy;
+  const auto swap = [&](const std::string& from, const std::string& to) {
+    if (const auto at = policy.find(from); draw.below(2) == 0 && at != std::string::npos)
+      policy.replace(at, from.size(), to);
+  };
+  swap(consent_rule(), R"({"id": "no-consent", "when": {"consent": "revoked"}})");
+  swap("\"confidence_below\": 0.8", "\"confidence_below\": 1");
+  swap("\"plan\": \"cascade\", \"confidence_below\": 0.8", "\"plan\": \"cloud\"");
+  swap("\"default_class\": \"secret\"", "\"default_class\": \"personal\"");
+  swap(", \"taints_session_for_s\": 3600", "");
+  return policy;
+}
+
+Request draw_request(RandomStream& draw) {
+  static const char* const kLabels[] = {"public", "public", "regional", "personal", "secret", "", "no-such-class"};
+  Request request = photo(static_cast<float>(draw.below(3)), kLabels[draw.below(7)]);
+  const bool stays = request.label != "public" && request.label != "regional";
+  if (stays) std::memcpy(request.inputs[0].data.data() + sizeof(float), &kCanaryPixel, sizeof(float));
+  if (draw.below(3) == 0) request.text = "write to " + std::string(kCanaryAddress) + " today";
+  if (draw.below(2) == 0) request.session = "session " + std::to_string(draw.below(5));
+  return request;
+}
+
+/// What the wire must never carry.
+std::size_t canaries_in(const sim::SimulatedTransport& transport) {
+  std::string pixel(sizeof kCanaryPixel, '\0');
+  std::memcpy(pixel.data(), &kCanaryPixel, sizeof kCanaryPixel);
+  std::size_t found = 0;
+  for (const auto& message : transport.seen()) {
+    found += message.body.find(pixel) != std::string::npos || message.body.find(kCanaryAddress) != std::string::npos;
+  }
+  return found;
+}
+
+struct Totals {
+  std::size_t outcomes = 0;
+  std::size_t sent = 0;
+  std::size_t leaks = 0;
+  std::size_t reloads = 0;
+};
+
+void run_world(std::uint64_t seed, Totals& totals) {
+  RandomStream draw(seed, "leak test");
+  sim::Link link = SimWorld::quiet_link();
+  link.error_share = draw.uniform() * 0.6;
+  RuntimeConfig config = test::sim_config();
+  config.seed = seed;
+  config.policy_json = draw_policy(draw);
+  SimWorld world(link, config);
+  world.start();
+  for (int i = 0; i < kRequestsPerWorld; ++i) {
+    world.loop.schedule_at(world.loop.now() + std::chrono::microseconds(draw.below(3'000'000)),
+                           [&, what = draw.below(20)] {
+                             if (what == 0) {
+                               world.runtime->set_consent(draw.below(2) == 0 ? Consent::kRevoked : Consent::kGiven);
+                             } else if (what == 1) {
+                               totals.reloads += world.runtime->reload_policy(draw_policy(draw)).ok();
+                             }
+                             world.runtime->submit(draw_request(draw), [&](Outcome) { ++totals.outcomes; });
+                           });
+  }
+  world.loop.run_until_idle();
+  totals.sent += world.transport->seen().size();
+  totals.leaks += canaries_in(*world.transport);
+}
+
+TEST_CASE("no canary reaches the wire in 100,000 requests under faults, reloads and consent that is revoked") {
+  Totals totals;
+  for (std::uint64_t seed = 1; seed <= kWorlds; ++seed) run_world(seed, totals);
+  WARN(totals.outcomes << " requests, " << totals.sent << " attempts on the wire, " << totals.reloads << " reloads, "
+                       << totals.leaks << " canaries");
+  CHECK(totals.outcomes == kWorlds * kRequestsPerWorld);
+  CHECK(totals.sent > totals.outcomes / 20);
+  CHECK(totals.reloads > kWorlds);
+  CHECK(totals.leaks == 0);
+}
+
+TEST_CASE("a planted canary is seen") {
+  SimWorld world;
+  world.start();
+  Request request = photo(0);
+  std::memcpy(request.inputs[0].data.data() + sizeof(float), &kCanaryPixel, sizeof(float));
+  world.run(request);  // labelled public: it leaves
+  CHECK(canaries_in(*world.transport) == 1);
+}
+
+}  // namespace
+}  // namespace hearth
