@@ -90,6 +90,19 @@ TEST_CASE("what was judged to leave redacted never leaves as it is, whatever the
   CHECK(narrowed->permit.message().body.find("ann@example.com") == std::string::npos);
 }
 
+TEST_CASE("what was redacted by a former policy's detectors is not sent under a new one") {
+  auto guard = guard_of("redacted");
+  const Request request = request_of(kText);
+  auto judgement = guard.judge(request, guard.classify(request), {});
+  const auto minted = guard.mint(judgement, request, 1, plain, {});
+  REQUIRE(minted.ok());
+  CHECK(guard.spend(judgement, request, 1, *minted, true, {}).ok());
+  guard.replace_policy(guard_of("redacted").shared_policy());
+  const auto status = guard.spend(judgement, request, 1, *minted, true, {});
+  REQUIRE_FALSE(status.ok());
+  CHECK(status.error().message == "a new policy asks for redaction");
+}
+
 TEST_CASE("what cannot be redacted gets no permit") {
   auto guard = guard_of("redacted");
   const Request request = request_of(kText);
