@@ -64,6 +64,13 @@ struct Place {
   std::shared_ptr<Journal> open() const { return open_audit_log(*loop, config()).value(); }
 };
 
+std::size_t records_in(Journal& journal) {
+  const auto records = journal.replay();
+  INFO((records.ok() ? "" : records.error().message));
+  REQUIRE(records.ok());
+  return records.value().size();
+}
+
 const std::string kConsent = R"({"kind":"consent","consent":"given"})";
 
 }  // namespace
@@ -216,11 +223,12 @@ TEST_CASE("a torn last line is a crash and not a broken chain", "[device]") {
     REQUIRE(journal->replay().ok());
     REQUIRE(append(*place.loop, *journal, kConsent, Durability::kSynced).ok());
   }
-  std::ofstream(place.file, std::ios::app) << GENERATE(R"({"kind":"egress","at_)", std::string(100, '\0'));
+  std::ofstream(place.file, std::ios::app)
+      << GENERATE(as<std::string>(), R"({"kind":"egress","at_)", std::string(100, '\0'));
   {
     const auto journal = place.open();
-    CHECK(journal->replay().value().size() == 2);
+    CHECK(records_in(*journal) == 2);
     CHECK(append(*place.loop, *journal, kConsent, Durability::kSynced).ok());
   }
-  CHECK(place.open()->replay().value().size() == 3);
+  CHECK(records_in(*place.open()) == 3);
 }
