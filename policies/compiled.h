@@ -1,6 +1,7 @@
 /// \file Compiled: a policy file in the form in which it is evaluated.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -30,6 +31,10 @@ struct ForbidRule {
   Sites sites;
   RuleIndex id = kNoRule;
 };
+
+/// Plans that a rule may prefer, by PlanKind.
+inline constexpr std::array<std::string_view, 5> kPlanNames = {"edge", "cloud", "cascade", "safety_net", "hedge"};
+inline constexpr std::uint64_t kAttemptsMax = 5;
 
 struct PreferRule {
   Conditions when;

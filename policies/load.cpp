@@ -344,7 +344,7 @@ class Loader {
     rule.preference.rule = read_id(reader);
     rule.when = read_when(reader, Asker::kPermit);
     std::size_t plan = 0;
-    reader.read_choice("plan", plan, {"edge", "cloud", "cascade"});
+    reader.read_choice("plan", plan, kPlanNames);
     rule.preference.plan = static_cast<PlanKind>(plan);
     double confidence = 0;
     reader.read("confidence_below", confidence, 0, 1);
@@ -359,9 +359,16 @@ class Loader {
     double deadline_ms = 0;
     reader.read("deadline_ms", deadline_ms, 0.1, 3'600'000);
     if (deadline_ms > 0) rule.preference.deadline = from_ms(deadline_ms);
-    reader.object("objective", [](JsonReader& objective) {
-      double weight = 0;
-      for (const auto* key : {"quality", "cost", "energy"}) objective.read(key, weight, 0, 1000);
+    std::uint64_t attempts = 0;
+    reader.read("attempts_max", attempts, 1, kAttemptsMax);
+    rule.preference.attempts_max = static_cast<unsigned>(attempts);
+    if (attempts > 0 && rule.preference.plan == PlanKind::kEdge)
+      reader.problem("attempts_max", "belongs to a plan that asks the cloud: cloud, cascade, safety_net, hedge");
+    reader.object("objective", [&](JsonReader& objective) {
+      auto& weights = rule.preference.objective.emplace();
+      objective.read("quality", weights.quality, 0, 1000);
+      objective.read("cost", weights.cost, 0, 1000);
+      objective.read("energy", weights.energy, 0, 1000);
     });
     out_->prefer.push_back(std::move(rule));
   }

@@ -94,6 +94,8 @@ struct Preference {
   PlanKind plan = PlanKind::kEdge;
   float confidence_below = 0;  ///< Cascade: ask the cloud when the local confidence is under this.
   std::optional<Duration> deadline;
+  unsigned attempts_max = 0;           ///< Cloud attempts; 0: the configuration's.
+  std::optional<Objective> objective;  ///< What weighs whether the cloud is worth asking, and where.
   RuleIndex rule = kNoRule;
 };
 

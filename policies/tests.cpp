@@ -151,7 +151,7 @@ class TestReader {
     }
     if (expect.has("plan")) {
       std::size_t plan = 0;
-      expect.read_choice("plan", plan, {"edge", "cloud", "cascade"});
+      expect.read_choice("plan", plan, kPlanNames);
       test_.expected["plan"] = name_of(static_cast<PlanKind>(plan));
     }
     if (test_.expected.empty())

@@ -32,8 +32,14 @@ const char* name_of(Reason reason) {
       return "cloud_failed";
     case Reason::kCloudAnswered:
       return "cloud_answered";
+    case Reason::kNotWorthIt:
+      return "not_worth_it";
+    case Reason::kLocalFaster:
+      return "local_faster";
     case Reason::kQueueFull:
       return "queue_full";
+    case Reason::kQueueTooLong:
+      return "queue_too_long";
     case Reason::kNoPermittedSite:
       return "no_permitted_site";
     case Reason::kInvalidRequest:
@@ -58,6 +64,10 @@ const char* name_of(PlanKind plan) {
       return "cloud";
     case PlanKind::kCascade:
       return "cascade";
+    case PlanKind::kSafetyNet:
+      return "safety_net";
+    case PlanKind::kHedge:
+      return "hedge";
     case PlanKind::kReject:
       return "reject";
   }

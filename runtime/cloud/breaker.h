@@ -11,9 +11,11 @@
 namespace hearth::cloud {
 
 /// A circuit breaker driven by the outcomes of real attempts only: health pages may lie (see docs/architecture.md).
-/// Closed: everything passes. After `failures_max` failures in a row it is open for a pause with 20 % jitter; then
-/// half-open: one attempt at a time passes as a trial. A success closes it, a failure opens it for twice the pause, up
-/// to `backoff_max`. Pure state: told the time, owns no timer. Threads: none of its own.
+/// Closed: everything passes. It opens after `failures_max` failures in a row, when about the last ten failed more
+/// often than not, or at once when the endpoint could not be reached at all. Open for a pause with 20 % jitter, so that
+/// many devices do not come back together; then half-open: one attempt at a time passes as a trial. A success closes
+/// it, a failure opens it for twice the pause, up to `backoff_max`. Pure state: told the time, owns no timer. Threads:
+/// none of its own.
 class Breaker {
  public:
   struct Options {
@@ -26,28 +28,28 @@ class Breaker {
 
   /// Whether an attempt may begin now.
   bool allows(TimePoint now) const { return !open_ || (now >= retry_at_ && !trial_); }
-  /// An attempt begins. It ends with one of succeeded(), failed() or withdrawn().
+  /// An attempt begins. It ends with one of succeeded(), failed(), unreachable() or withdrawn().
   void begin(AttemptId attempt, TimePoint now) {
     if (open_ && now >= retry_at_) trial_ = attempt;
   }
 
-  void succeeded() {
+  /// True when this closed it.
+  bool succeeded() {
+    const bool closed = open_;
     open_ = false;
     trial_.reset();
     failures_ = 0;
+    share_ = closed ? 0 : share_ * (1 - kNewest);
     backoff_ = options_.backoff;
+    return closed;
   }
 
-  void failed(AttemptId attempt, TimePoint now) {
-    if (open_ && trial_ != attempt) return;  // began before it opened: says nothing new
-    if (open_) backoff_ = std::min(2 * backoff_, options_.backoff_max);
-    if (!open_ && ++failures_ < options_.failures_max) return;
-    open_ = true;
-    trial_.reset();
-    retry_at_ =
-        now +
-        Duration(static_cast<Duration::rep>(static_cast<double>(backoff_.count()) * (0.8 + 0.4 * random_.uniform())));
+  /// True when this opened it, or kept it open.
+  bool failed(AttemptId attempt, TimePoint now) {
+    share_ = share_ * (1 - kNewest) + kNewest;
+    return opens(attempt, now, ++failures_ >= options_.failures_max || share_ > 0.5);
   }
+  bool unreachable(AttemptId attempt, TimePoint now) { return opens(attempt, now, true); }
 
   /// The attempt ended without a verdict on the endpoint (cancelled, denied).
   void withdrawn(AttemptId attempt) {
@@ -57,10 +59,25 @@ class Breaker {
   bool open() const { return open_; }
 
  private:
+  static constexpr double kNewest = 0.1;  ///< Weight of the newest outcome in share_.
+
+  bool opens(AttemptId attempt, TimePoint now, bool enough) {
+    if (open_ && trial_ != attempt) return false;  // began before it opened: says nothing new
+    if (!open_ && !enough) return false;
+    if (open_) backoff_ = std::min(2 * backoff_, options_.backoff_max);
+    open_ = true;
+    trial_.reset();
+    retry_at_ =
+        now +
+        Duration(static_cast<Duration::rep>(static_cast<double>(backoff_.count()) * (0.8 + 0.4 * random_.uniform())));
+    return true;
+  }
+
   Options options_;
   RandomStream random_;
   Duration backoff_;
   unsigned failures_ = 0;
+  double share_ = 0;  ///< Of failures among about the last ten outcomes.
   bool open_ = false;
   std::optional<AttemptId> trial_;
   TimePoint retry_at_{};

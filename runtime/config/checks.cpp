@@ -144,6 +144,7 @@ void check_pair(const ModelPair& pair, const Report& report) {
   check_no_bytes(pair.edge.inputs, "/edge/inputs", report);
   if (!is_text_only(pair)) check_no_bytes(pair.edge.outputs, "/edge/outputs", report);
   check_cloud(pair, report);
+  if (!(pair.cloud.accuracy >= 0 && pair.cloud.accuracy <= 1)) report("/cloud/accuracy", "expected 0 to 1");
   if (pair.labels.size() > kLabelsMax) report("/labels", "expected at most 100000 labels");
   if (pair.labels.empty() || pair.edge.outputs.empty() || pair.edge.outputs[0].shape.empty()) return;
   const std::int64_t scores = pair.edge.outputs[0].shape.back();

@@ -41,9 +41,22 @@ void visit_timing(TimingT& timing, Visit&& visit) {
   visit("local_reserve_ms", timing.local_reserve, 0, 600'000);
   visit("breaker_backoff_ms", timing.breaker_backoff, 1, 3'600'000);
   visit("breaker_backoff_max_ms", timing.breaker_backoff_max, 1, 86'400'000);
+  visit("retry_backoff_ms", timing.retry_backoff, 1, 600'000);
+  visit("retry_after_max_ms", timing.retry_after_max, 1, 86'400'000);
+}
+
+/// The same for plain numbers.
+template <class TimingT, class EnergyT, class Visit>
+void visit_numbers(TimingT& timing, EnergyT& energy, Visit&& visit) {
+  visit("cloud", "extra_attempts_share_max", timing.extra_attempts_share_max, 0, 1);
+  visit("cloud", "in_time_probability_min", timing.in_time_probability_min, 0, 1);
+  visit("energy", "edge_watts", energy.edge_watts, 0, 10'000);
+  visit("energy", "radio_joules_per_mib", energy.radio_joules_per_mib, 0, 10'000);
+  visit("energy", "radio_joules_per_attempt", energy.radio_joules_per_attempt, 0, 10'000);
 }
 
 constexpr std::uint64_t kBreakerFailuresMax = 1000;
+constexpr std::uint64_t kAttemptsMax = 5;
 constexpr std::uint64_t kThreadsMax = 256;
 constexpr double kDeadlineMsMin = 0.1;
 constexpr double kDeadlineMsMax = 3'600'000;

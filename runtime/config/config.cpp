@@ -109,6 +109,7 @@ void read_halves(JsonReader& reader, const std::string& file, ModelPair& pair) {
     if (!pair.cloud.sha256.empty() && !config::is_sha256(pair.cloud.sha256)) {
       cloud.problem("sha256", "expected 64 lower-case hexadecimal digits");
     }
+    cloud.read("accuracy", pair.cloud.accuracy, 0, 1);
     cloud.read("text_input", pair.cloud.text_input);
     read_specs(cloud, "inputs", pair.cloud.inputs);
     read_specs(cloud, "outputs", pair.cloud.outputs);
@@ -182,6 +183,13 @@ void read_endpoints(JsonReader& reader, RuntimeConfig& out) {
   });
 }
 
+void read_numbers(JsonReader& reader, std::string_view wanted, RuntimeConfig& out) {
+  config::visit_numbers(out.cloud, out.energy,
+                        [&](std::string_view section, const char* key, double& value, double min, double max) {
+                          if (section == wanted) reader.read(key, value, min, max);
+                        });
+}
+
 void read_bounds(JsonReader& reader, RuntimeConfig& out) {
   read_ms(reader, "default_deadline_ms", out.default_deadline, config::kDeadlineMsMin, config::kDeadlineMsMax);
   std::uint64_t threads = out.threads;
@@ -199,11 +207,15 @@ void read_bounds(JsonReader& reader, RuntimeConfig& out) {
     config::visit_timing(out.cloud, [&](const char* key, Duration& value, double min, double max) {
       read_ms(cloud, key, value, min, max);
     });
-    std::uint64_t failures = out.cloud.breaker_failures;
+    std::uint64_t failures = out.cloud.breaker_failures, attempts = out.cloud.attempts_max;
     cloud.read("breaker_failures", failures, 1, config::kBreakerFailuresMax);
+    cloud.read("attempts_max", attempts, 1, config::kAttemptsMax);
     out.cloud.breaker_failures = static_cast<unsigned>(failures);
+    out.cloud.attempts_max = static_cast<unsigned>(attempts);
+    read_numbers(cloud, "cloud", out);
     config::check_timing(out.cloud, report_at(cloud));
   });
+  reader.object("energy", [&](JsonReader& energy) { read_numbers(energy, "energy", out); });
 }
 
 /// Problems of a configuration made in code.
@@ -240,6 +252,11 @@ void check_bounds(const RuntimeConfig& config, CodeProblems& problems) {
     in_range(problems.at("/cloud"), key, to_ms(value), min, max);
   });
   in_range(problems.at("/cloud"), "breaker_failures", config.cloud.breaker_failures, 1, config::kBreakerFailuresMax);
+  in_range(problems.at("/cloud"), "attempts_max", config.cloud.attempts_max, 1, config::kAttemptsMax);
+  config::visit_numbers(config.cloud, config.energy,
+                        [&](const std::string& section, const char* key, double value, double min, double max) {
+                          in_range(problems.at("/" + section), key, value, min, max);
+                        });
   config::check_timing(config.cloud, problems.at("/cloud"));
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/base/json_reader.h"
 #include "runtime/base/portable_math.h"
 #include "runtime/cloud/oip_codec.h"
+#include "runtime/cloud/retry_after.h"
 
 namespace hearth {
 namespace {
@@ -29,8 +30,34 @@ float confidence_of(std::span<const Tensor> outputs, Scores scores) {
   return static_cast<float>(1 / sum);
 }
 
+std::uint64_t payload_bytes(const Request& request) {
+  std::uint64_t bytes = request.text.size();
+  for (const auto& tensor : request.inputs) bytes += tensor.data.size();
+  return bytes;
+}
+
 std::string redaction_secret(const World& world, std::uint64_t seed) {
   return world.redaction_secret.empty() ? sha256_hex("redaction " + std::to_string(seed)) : world.redaction_secret;
+}
+
+struct CloudEnd {
+  scheduler::CloudVerdict verdict;
+  Duration retry_after{};
+};
+
+/// What an attempt says of its endpoint. `answer`: what the codec made of the reply.
+CloudEnd verdict_of(const SendResult& result, const Status& answer) {
+  using scheduler::CloudVerdict;
+  if (answer.ok()) return {CloudVerdict::kAnswered};
+  if (!result.reply.ok()) {
+    const bool reached = result.bytes_sent > 0 || result.reply.error().code != ErrorCode::kUnavailable;
+    return {reached ? CloudVerdict::kFailed : CloudVerdict::kUnreachable};
+  }
+  const HttpReply& reply = result.reply.value();
+  const auto retry_after = cloud::retry_after(reply);
+  if (reply.status == 429 || (reply.status == 503 && retry_after))
+    return {CloudVerdict::kOverloaded, retry_after.value_or(Duration{})};
+  return {answer.error().code == ErrorCode::kInvalidArgument ? CloudVerdict::kRefused : CloudVerdict::kFailed};
 }
 
 /// The originals back where the reply has placeholders.
@@ -50,7 +77,7 @@ Runtime::Core::Core(const RuntimeConfig& config, std::shared_ptr<const policies:
       loop_(*world.loop),
       world_(std::move(world)),
       guard_(std::move(policy), config.endpoints, config.limits.sessions_max, redaction_secret(world_, config.seed)),
-      scheduler_(config.limits, config.cloud, config.endpoints.size(), config.seed),
+      scheduler_(config),
       started_wall_(loop_.wall_now()),
       started_(loop_.now()) {
   audits_ = config_.audit_decisions && world_.journal;
@@ -63,8 +90,7 @@ Runtime::Core::Core(const RuntimeConfig& config, std::shared_ptr<const policies:
 Status Runtime::Core::check(const Request& request, const LoadedPair* pair) const {
   if (!pair) return {ErrorCode::kNotFound, "no model of that name is configured"};
   if (auto status = check_tensors(request.inputs, pair->pair.edge.inputs); !status.ok()) return status;
-  std::uint64_t bytes = request.text.size();
-  for (const auto& tensor : request.inputs) bytes += tensor.data.size();
+  const std::uint64_t bytes = payload_bytes(request);
   if (bytes > config_.limits.payload_kib_max * 1024)
     return {ErrorCode::kResourceExhausted, "payload of " + std::to_string(bytes) + " bytes exceeds payload_kib_max"};
   if (request.deadline && (*request.deadline <= Duration::zero() || *request.deadline > kDeadlineMax))
@@ -105,6 +131,12 @@ RequestId Runtime::Core::admit(const EntryPtr& entry) {
     submitted.confidence_below = preference.confidence_below;
     submitted.deadline = entry->deadline;
     submitted.on_caller = !entry->done;
+    submitted.priority = request.priority;
+    submitted.idempotent = request.idempotent;
+    submitted.attempts_max = preference.attempts_max;
+    submitted.objective = preference.objective;
+    submitted.model = entry->pair->index;
+    submitted.payload_bytes = payload_bytes(request);
     submitted.offline = moment.device.network == NetworkKind::kOffline;
     step(submitted);
   }
@@ -186,12 +218,13 @@ void Runtime::Core::step(const scheduler::Event& event) {
   }
 }
 
-void Runtime::Core::on(const scheduler::RunEdge&, const EntryPtr& entry, TimePoint now) {
+void Runtime::Core::on(const scheduler::RunEdge& action, const EntryPtr& entry, TimePoint now) {
   Attempt attempt;
   attempt.began = now - entry->submitted;
   if (entry->outcome.attempts.empty()) entry->outcome.queued = attempt.began;
+  entry->edge_story = entry->outcome.attempts.size();
   entry->outcome.attempts.push_back(std::move(attempt));
-  if (!entry->done) {
+  if (action.on_caller) {
     entry->run_edge = true;
     entry->changed.notify_one();
   } else {
@@ -200,26 +233,23 @@ void Runtime::Core::on(const scheduler::RunEdge&, const EntryPtr& entry, TimePoi
 }
 
 void Runtime::Core::on(const scheduler::StartCloud& action, const EntryPtr& entry, TimePoint now) {
-  if (!entry->done)
-    entry->request = std::make_shared<const Request>(*entry->request);  // the caller may leave at its deadline
+  if (entry->request.use_count() == 0)  // borrowed, and the caller may leave at its deadline
+    entry->request = std::make_shared<const Request>(*entry->request);
   Attempt attempt;
   attempt.site = action.site;
   attempt.endpoint = guard_.endpoints()[action.site - 1].name;
   attempt.began = now - entry->submitted;
+  entry->on_cloud.push_back({action.attempt, entry->outcome.attempts.size()});
   entry->outcome.attempts.push_back(std::move(attempt));
-  entry->attempt = action.attempt;
   loop_.post([self = shared_from_this(), entry, action] {
     self->begin_attempt(entry, action.attempt, action.site, action.deadline);
   });
 }
 
 void Runtime::Core::on(const scheduler::CancelCloud& action, const EntryPtr& entry, TimePoint now) {
-  auto& attempt = entry->outcome.attempts.back();
-  attempt.took = now - entry->submitted - attempt.began;
-  attempt.error =
-      name_of(now - entry->submitted < entry->deadline - config_.cloud.local_reserve ? ErrorCode::kCancelled
-                                                                                     : ErrorCode::kDeadlineExceeded);
-  entry->attempt = 0;
+  const bool late = now - entry->submitted >= entry->deadline - config_.cloud.local_reserve;
+  end_attempt(*entry, action.attempt, late ? ErrorCode::kDeadlineExceeded : ErrorCode::kCancelled,
+              entry->outcome.attempts[entry->story_of(action.attempt)].bytes_sent);
   loop_.post([self = shared_from_this(), action] {
     if (self->world_.transport) self->world_.transport->cancel(action.attempt);
   });
@@ -326,7 +356,7 @@ void Runtime::Core::edge_finished(const EntryPtr& entry, EdgeModel::Outputs outp
   Lock lock(mutex_);
   if (closed_) return;
   if (!entry->finished) {
-    auto& attempt = entry->outcome.attempts.back();
+    auto& attempt = entry->outcome.attempts[entry->edge_story];
     attempt.took = loop_.now() - entry->submitted - attempt.began;
     if (outputs.ok()) {
       entry->edge_outputs = std::move(outputs).value();
@@ -348,7 +378,7 @@ std::string Runtime::Core::next_wire_id() {
 
 void Runtime::Core::begin_attempt(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline) {
   Lock lock(mutex_);
-  if (entry->finished || entry->attempt != attempt) return;
+  if (!entry->awaits(attempt)) return;
   const std::string wire_id = next_wire_id();
   const auto encode = [&](const Request& request) {
     return cloud::encode_infer(entry->pair->pair.cloud, request.inputs, request.text, wire_id,
@@ -357,7 +387,7 @@ void Runtime::Core::begin_attempt(const EntryPtr& entry, AttemptId attempt, Site
   auto minted = guard_.mint(entry->judgement, *entry->request, site, encode, this_moment());
   if (!minted.ok()) return attempt_denied(entry, attempt, minted.error());
   minted.value().request = entry->id;
-  minted.value().attempt = static_cast<std::uint32_t>(entry->outcome.attempts.size());
+  minted.value().attempt = static_cast<std::uint32_t>(entry->story_of(attempt) + 1);
   lock.unlock();
   if (!world_.journal) return spend(entry, attempt, site, deadline, std::move(minted).value(), wire_id);
 
@@ -371,21 +401,20 @@ void Runtime::Core::begin_attempt(const EntryPtr& entry, AttemptId attempt, Site
                              return self->spend(entry, attempt, site, deadline, std::move(*held), wire_id);
                            self->journal_failed(recorded.error());
                            Lock guarded(self->mutex_);
-                           if (!entry->finished && entry->attempt == attempt)
-                             self->attempt_denied(entry, attempt, recorded.error());
+                           if (entry->awaits(attempt)) self->attempt_denied(entry, attempt, recorded.error());
                          });
 }
 
 void Runtime::Core::spend(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline,
                           privacy::Minted minted, const std::string& wire_id) {
   Lock lock(mutex_);
-  const bool wanted = !entry->finished && entry->attempt == attempt;
+  const bool wanted = entry->awaits(attempt);
   // Writing the record took time, in which consent may have been revoked, the session tainted or the budget spent.
   const Status still = guard_.spend(entry->judgement, *entry->request, site, minted, wanted, this_moment());
   keep_records();
   if (!wanted) return;
   if (!still.ok()) return attempt_denied(entry, attempt, still.error());
-  entry->outcome.attempts.back().bytes_sent = minted.permit.message().body.size();
+  entry->outcome.attempts[entry->story_of(attempt)].bytes_sent = minted.permit.message().body.size();
   lock.unlock();
   world_.transport->send(
       attempt, std::move(minted.permit), deadline,
@@ -398,7 +427,7 @@ void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, c
                                      const std::shared_ptr<const privacy::Redaction>& redaction, SendResult result) {
   {
     Lock lock(mutex_);
-    if (entry->finished || entry->attempt != attempt) return;
+    if (!entry->awaits(attempt)) return;
   }
   const auto& pair = entry->pair->pair;
   using Answer = Result<std::vector<Tensor>>;
@@ -407,14 +436,10 @@ void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, c
   if (answer.ok() && redaction) {
     if (auto restored = restore_all(answer.value(), *redaction); !restored.ok()) answer = restored.error();
   }
-  auto verdict = scheduler::CloudVerdict::kAnswered;
-  if (!answer.ok()) {
-    const bool refused = result.reply.ok() && answer.error().code == ErrorCode::kInvalidArgument;  // a 4xx came back
-    verdict = refused ? scheduler::CloudVerdict::kRefused : scheduler::CloudVerdict::kFailed;
-  }
+  const auto [verdict, retry_after] = verdict_of(result, answer.ok() ? Status(Done{}) : Status(answer.error()));
   Lock lock(mutex_);
-  if (entry->finished || entry->attempt != attempt) return;
-  end_attempt(*entry, answer.ok() ? ErrorCode{} : answer.error().code, result.bytes_sent);
+  if (!entry->awaits(attempt)) return;
+  end_attempt(*entry, attempt, answer.ok() ? ErrorCode{} : answer.error().code, result.bytes_sent);
   if (answer.ok()) {
     entry->cloud_outputs = std::move(answer).value();
     for (std::size_t i = 0; i < entry->cloud_outputs.size(); ++i) {
@@ -423,21 +448,32 @@ void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, c
   } else {
     entry->outcome.message = answer.error().message;
   }
-  step(scheduler::CloudFinished{entry->id, attempt, verdict});
+  step(scheduler::CloudFinished{entry->id, attempt, verdict, retry_after});
 }
 
 void Runtime::Core::attempt_denied(const EntryPtr& entry, AttemptId attempt, const Error& error) {
-  end_attempt(*entry, error.code, 0);
+  end_attempt(*entry, attempt, error.code, 0);
   entry->outcome.message = error.message;
   step(scheduler::CloudFinished{entry->id, attempt, scheduler::CloudVerdict::kDenied});
 }
 
-void Runtime::Core::end_attempt(Entry& entry, ErrorCode error, std::uint64_t bytes_sent) {
-  auto& attempt = entry.outcome.attempts.back();
-  attempt.took = loop_.now() - entry.submitted - attempt.began;
-  attempt.bytes_sent = bytes_sent;
-  if (error != ErrorCode{}) attempt.error = name_of(error);
-  entry.attempt = 0;
+void Runtime::Core::end_attempt(Entry& entry, AttemptId attempt, ErrorCode error, std::uint64_t bytes_sent) {
+  auto& story = entry.outcome.attempts[entry.story_of(attempt)];
+  story.took = loop_.now() - entry.submitted - story.began;
+  story.bytes_sent = bytes_sent;
+  if (error != ErrorCode{}) story.error = name_of(error);
+  std::erase_if(entry.on_cloud, [&](const OnItsWay& one) { return one.attempt == attempt; });
+}
+
+bool Runtime::Core::Entry::awaits(AttemptId attempt) const {
+  return !finished && std::any_of(on_cloud.begin(), on_cloud.end(), [&](auto& one) { return one.attempt == attempt; });
+}
+
+/// Of an attempt under way.
+std::size_t Runtime::Core::Entry::story_of(AttemptId attempt) const {
+  const auto found = std::find_if(on_cloud.begin(), on_cloud.end(), [&](auto& one) { return one.attempt == attempt; });
+  assert(found != on_cloud.end());
+  return found->story;
 }
 
 }  // namespace hearth

@@ -43,6 +43,12 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   struct LoadedPair {
     ModelPair pair;
     EdgeModel* model;  ///< One of models_: not to be touched once closed_.
+    std::uint16_t index;
+  };
+  /// An attempt under way. Its story is `outcome.attempts[story]`.
+  struct OnItsWay {
+    AttemptId attempt;
+    std::size_t story;
   };
 
   /// One request on its way. Guarded by mutex_.
@@ -60,9 +66,13 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
     std::condition_variable changed;
     std::vector<Tensor> edge_outputs;
     std::vector<Tensor> cloud_outputs;
-    Outcome outcome;        ///< Attempts and confidence are filled in on the way, the rest at the end.
-    AttemptId attempt = 0;  ///< The cloud attempt in flight; its story is outcome.attempts.back().
+    Outcome outcome;  ///< Attempts and confidence are filled in on the way, the rest at the end.
+    std::size_t edge_story = 0;
+    std::vector<OnItsWay> on_cloud;
     bool timer_asked = false;
+
+    bool awaits(AttemptId attempt) const;
+    std::size_t story_of(AttemptId attempt) const;
     std::optional<TimerId> timer;  ///< Loop thread only.
   };
   using EntryPtr = std::shared_ptr<Entry>;
@@ -83,7 +93,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   void deliver(const EntryPtr& entry);
   void start_edge(const EntryPtr& entry);
   void attempt_denied(const EntryPtr& entry, AttemptId attempt, const Error& error);
-  void end_attempt(Entry& entry, ErrorCode error, std::uint64_t bytes_sent);
+  void end_attempt(Entry& entry, AttemptId attempt, ErrorCode error, std::uint64_t bytes_sent);
   void keep_records();
   void withdraw_session(std::string_view session);
   void read_probe_when_old();

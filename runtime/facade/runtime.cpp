@@ -43,7 +43,8 @@ Status Runtime::Core::start() {
       continue;
     }
     models_.push_back(std::move(model).value());
-    pairs_.emplace(pair.name, std::make_shared<LoadedPair>(LoadedPair{pair, models_.back().get()}));
+    pairs_.emplace(pair.name, std::make_shared<LoadedPair>(
+                                  LoadedPair{pair, models_.back().get(), static_cast<std::uint16_t>(pairs_.size())}));
   }
   if (!problems.empty()) return {ErrorCode::kInvalidArgument, problems};
 

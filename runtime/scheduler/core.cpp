@@ -2,21 +2,29 @@
 
 #include <algorithm>
 #include <cassert>
-#include <string>
+#include <cmath>
 
 namespace hearth::scheduler {
+namespace {
 
-SchedulerCore::SchedulerCore(const Limits& limits, const CloudTiming& timing, std::size_t endpoints, std::uint64_t seed)
-    : limits_(limits), timing_(timing) {
-  const cloud::Breaker::Options options{timing.breaker_failures, timing.breaker_backoff, timing.breaker_backoff_max};
-  for (std::size_t i = 0; i < endpoints; ++i)
-    sites_.push_back({cloud::Breaker(options, RandomStream(seed, "breaker " + std::to_string(i + 1))),
-                      signals::LatencyEstimate(timing.expected_latency), TimePoint{}});
-}
+/// Of the local forecast: refusing early needs to know what it says.
+constexpr float kSamplesToRefuse = 20;
+
+}  // namespace
+
+SchedulerCore::SchedulerCore(const RuntimeConfig& config)
+    : limits_(config.limits),
+      timing_(config.cloud),
+      edge_watts_(config.energy.edge_watts),
+      queue_(config.limits.queue_length_max),
+      sites_(config),
+      models_(std::max<std::size_t>(1, config.models.size())) {}
 
 void SchedulerCore::step(const Event& event, TimePoint now, Actions& actions) {
   std::visit([&](const auto& e) { on(e, now, actions); }, event);
 }
+
+// ---- events ---------------------------------------------------------------------------------------------------------
 
 void SchedulerCore::on(const Submitted& event, TimePoint now, Actions& actions) {
   const auto refuse = [&](OutcomeStatus status, Reason reason) {
@@ -25,195 +33,81 @@ void SchedulerCore::on(const Submitted& event, TimePoint now, Actions& actions) 
   if (shut_down_) return refuse(OutcomeStatus::kCancelled, Reason::kShutDown);
   if (event.mask.empty() || event.plan == PlanKind::kReject)
     return refuse(OutcomeStatus::kRejected, Reason::kNoPermittedSite);
+  if (models_.size() <= event.model) models_.resize(event.model + std::size_t{1});
 
-  State state{};
-  state.mask = event.mask;
-  state.plan = event.plan;
-  state.confidence_below = event.confidence_below;
-  state.deadline = now + event.deadline;
-  state.on_caller = event.on_caller;
-  state.offline = event.offline;
-  const auto request = requests_.emplace(event.id, state).first;
-
+  State state;
+  state.told = event;
   // The plan is carried out inside the mask: without the edge only the cloud is left, whatever was preferred.
-  if (event.plan == PlanKind::kCloud || !event.mask.has(kEdgeSite)) {
-    const auto why_not = try_cloud(request, now, actions);
-    if (why_not) fall_back(request, *why_not, now, actions);
-  } else {
-    enter_edge(request, actions);
-  }
-}
-
-// ---- the edge -------------------------------------------------------------------------------------------------------
-
-void SchedulerCore::enter_edge(Requests::iterator request, Actions& actions) {
-  auto& [id, state] = *request;
-  if (edge_busy_ < limits_.edge_slots) {
-    run_edge(request, actions);
-  } else if (queue_.size() < limits_.queue_length_max) {
-    state.stage = Stage::kQueued;
-    queue_.push_back(id);
-  } else {
-    const auto status = state.cloud_tried ? OutcomeStatus::kFailed : OutcomeStatus::kRejected;
-    return finish(request, status, Reason::kQueueFull, kEdgeSite, actions);
-  }
-  // A pass on the caller's own thread cannot be interrupted, so a timer would change nothing.
-  if (!(state.on_caller && state.stage == Stage::kOnEdge)) actions.push_back(SetTimer{id, state.deadline});
-}
-
-void SchedulerCore::run_edge(Requests::iterator request, Actions& actions) {
-  request->second.stage = Stage::kOnEdge;
-  request->second.edge_tried = true;
-  ++edge_busy_;
-  actions.push_back(RunEdge{request->first});
-}
-
-void SchedulerCore::run_queued(Actions& actions) {
-  while (edge_busy_ < limits_.edge_slots && !queue_.empty()) {
-    const auto request = requests_.find(queue_.front());
-    queue_.pop_front();
-    assert(request != requests_.end());
-    run_edge(request, actions);
-  }
+  if (!event.mask.has(kEdgeSite) && event.plan != PlanKind::kHedge) state.told.plan = PlanKind::kCloud;
+  state.deadline = now + event.deadline;
+  state.give_up = state.deadline - timing_.local_reserve;
+  state.untried = event.mask;
+  state.edge_confidence = models_[event.model].mean_confidence;
+  advance(requests_.emplace(event.id, state), now, actions);
 }
 
 void SchedulerCore::on(const EdgeFinished& event, TimePoint now, Actions& actions) {
-  assert(edge_busy_ > 0);
-  --edge_busy_;  // also for a request that is gone: its slot stayed charged until now
+  const auto pass = passes_.find(event.id);
+  assert(pass != passes_.end());
+  auto& model = models_[pass->second.model];
+  model.forecast.observe(now - pass->second.began, now);
+  passes_.erase(pass);
+  if (event.ok && std::isfinite(event.confidence))
+    model.mean_confidence += (double{event.confidence} - model.mean_confidence) / 64;
+
   if (const auto request = requests_.find(event.id); request != requests_.end()) {
     auto& state = request->second;
+    state.edge = event.ok ? Edge::kAnswered : Edge::kFailed;
     if (!event.ok) {
-      if (state.cloud_tried || try_cloud(request, now, actions))
-        finish(request, OutcomeStatus::kFailed, Reason::kEdgeFailed, kEdgeSite, actions);
+      state.reason_if_none = Reason::kEdgeFailed;
     } else {
-      state.edge_answered = true;
-      std::optional<Reason> reason = state.reason_if_edge;
-      if (state.plan == PlanKind::kCascade && !state.cloud_tried)
+      state.edge_confidence = std::isfinite(event.confidence) ? double{event.confidence} : 0;
+      if (state.told.plan == PlanKind::kCascade && state.attempts == 0) {
         // Written so that a confidence that is not a number asks the cloud.
-        reason =
-            event.confidence >= state.confidence_below ? Reason::kLocalConfident : try_cloud(request, now, actions);
-      if (reason) finish(request, OutcomeStatus::kServed, *reason, kEdgeSite, actions);
+        const bool confident = event.confidence >= state.told.confidence_below;
+        state.unsure = !confident;
+        if (confident) state.reason_if_edge = Reason::kLocalConfident;
+      }
     }
+    advance(request, now, actions);
   }
-  run_queued(actions);
-}
-
-// ---- the cloud ------------------------------------------------------------------------------------------------------
-
-std::optional<SiteId> SchedulerCore::best_site(Mask mask, TimePoint now) const {
-  std::optional<SiteId> best;
-  for (std::size_t i = 0; i < sites_.size(); ++i) {
-    const auto site = static_cast<SiteId>(i + 1);
-    if (!mask.has(site) || !sites_[i].breaker.allows(now)) continue;
-    if (!best || sites_[i].latency.upper() < sites_[*best - 1].latency.upper()) best = site;
-  }
-  return best;
-}
-
-bool SchedulerCore::has_room(CloudSite& site, TimePoint now, TimePoint give_up) {
-  if (now + site.latency.upper() <= give_up) return true;
-  // A forecast that lets nothing through would never be put right: a stale one is tried, one request at a time. It
-  // costs nothing but bytes, for there is something to fall back on.
-  if (site.latency.fresh(now) || now < site.next_trial) return false;
-  site.next_trial = now + signals::LatencyEstimate::kFresh;
-  return true;
-}
-
-std::optional<Reason> SchedulerCore::try_cloud(Requests::iterator request, TimePoint now, Actions& actions) {
-  auto& [id, state] = *request;
-  if (!state.mask.has_cloud()) return Reason::kLocalOnlyPermitted;
-  const auto site = best_site(state.mask, now);
-  if (state.offline || !site || attempts_.size() >= limits_.cloud_in_flight_max) return Reason::kCloudUnhealthy;
-
-  // With something to fall back on, the cloud gets the time up to the reserve and only when it will likely do.
-  const bool fallback = state.can_fall_back();
-  const TimePoint give_up = fallback ? state.deadline - timing_.local_reserve : state.deadline;
-  if (now >= give_up || (fallback && !has_room(sites_[*site - 1], now, give_up))) return Reason::kNoRoom;
-
-  state.stage = Stage::kOnCloud;
-  state.cloud_tried = true;
-  state.attempt = ++last_attempt_;
-  attempts_.emplace(state.attempt, InFlight{*site, now});
-  sites_[*site - 1].breaker.begin(state.attempt, now);
-  actions.push_back(StartCloud{id, state.attempt, *site, state.deadline});
-  actions.push_back(SetTimer{id, give_up});
-  return std::nullopt;
+  run_queued(now, actions);
 }
 
 void SchedulerCore::on(const CloudFinished& event, TimePoint now, Actions& actions) {
-  if (!attempts_.contains(event.attempt)) return;  // withdrawn: a late answer changes nothing
-  const SiteId site = attempts_.at(event.attempt).site;
-  settle(event.attempt, event.verdict, now);
+  const auto site = sites_.settle(event.attempt, event.verdict, now, event.retry_after);
+  if (!site) return;  // withdrawn: a late answer changes nothing
   const auto request = requests_.find(event.id);
-  assert(request != requests_.end() && request->second.attempt == event.attempt);
-  if (event.verdict == CloudVerdict::kAnswered) {
-    finish(request, OutcomeStatus::kServed, Reason::kCloudAnswered, site, actions);
-  } else {
-    fall_back(request, event.verdict == CloudVerdict::kDenied ? Reason::kLocalOnlyPermitted : Reason::kCloudFailed, now,
-              actions);
-  }
-}
-
-void SchedulerCore::fall_back(Requests::iterator request, Reason reason, TimePoint now, Actions& actions) {
+  assert(request != requests_.end());
   auto& state = request->second;
-  if (state.edge_answered) return finish(request, OutcomeStatus::kServed, reason, kEdgeSite, actions);
-  if (state.can_fall_back() && now < state.deadline) {
-    state.reason_if_edge = reason;
-    return enter_edge(request, actions);
+  std::replace(state.in_flight.begin(), state.in_flight.end(), event.attempt, AttemptId{0});
+  if (event.verdict == CloudVerdict::kAnswered) {
+    withdraw(request, Withdrawn::kOvertaken, now, actions);
+    return finish(request, OutcomeStatus::kServed, Reason::kCloudAnswered, *site, actions);
   }
-  if (now >= state.deadline) reason = Reason::kDeadlinePassed;
-  if (reason == Reason::kLocalOnlyPermitted) reason = Reason::kNoPermittedSite;
-  finish(request, OutcomeStatus::kFailed, reason, kEdgeSite, actions);
-}
-
-void SchedulerCore::settle(AttemptId attempt, CloudVerdict verdict, TimePoint now) {
-  const auto found = attempts_.find(attempt);
-  auto& site = sites_[found->second.site - 1];
-  const Duration took = now - found->second.began;
-  switch (verdict) {
-    case CloudVerdict::kAnswered:
-    case CloudVerdict::kRefused:
-      site.breaker.succeeded();
-      site.latency.observe(took, now);
-      break;
-    case CloudVerdict::kFailed:
-      site.breaker.failed(attempt, now);
-      break;
-    case CloudVerdict::kDenied:
-      site.breaker.withdrawn(attempt);
-      break;
+  const bool denied = event.verdict == CloudVerdict::kDenied;
+  state.reason_if_edge = denied ? Reason::kLocalOnlyPermitted : Reason::kCloudFailed;
+  state.reason_if_none = denied ? Reason::kNoPermittedSite : Reason::kCloudFailed;
+  const bool elsewhere = (state.told.mask & state.untried).has_cloud();
+  if (denied || event.verdict == CloudVerdict::kRefused || (!elsewhere && state.edge_may_answer())) {
+    state.cloud_over = true;  // what is under way goes on
+  } else {
+    state.next_attempt = elsewhere ? now : now + std::max(sites_.backoff(state.attempts), event.retry_after);
   }
-  attempts_.erase(found);
+  advance(request, now, actions);
 }
-
-void SchedulerCore::withdraw(Requests::iterator request, CloudVerdict verdict, TimePoint now, Actions& actions) {
-  const auto& [id, state] = *request;
-  if (state.stage != Stage::kOnCloud) return;
-  actions.push_back(CancelCloud{id, state.attempt});
-  settle(state.attempt, verdict, now);
-}
-
-// ---- time, cancellation, the end ------------------------------------------------------------------------------------
 
 void SchedulerCore::on(const TimerFired& event, TimePoint now, Actions& actions) {
   const auto request = requests_.find(event.id);
   if (request == requests_.end()) return;
-  auto& state = request->second;
-  if (state.stage == Stage::kOnCloud) {
-    // A reply that did not come in time is a failure of the endpoint, and tells that it takes at least this long.
-    const auto& attempt = attempts_.at(state.attempt);
-    sites_[attempt.site - 1].latency.observe(now - attempt.began, now);
-    withdraw(request, CloudVerdict::kFailed, now, actions);
-    return fall_back(request, Reason::kCloudFailed, now, actions);
-  }
-  if (now < state.deadline || (state.stage == Stage::kOnEdge && state.on_caller)) return;
-  finish(request, OutcomeStatus::kFailed, Reason::kDeadlinePassed, kEdgeSite, actions);
+  request->second.timer = kNever;
+  advance(request, now, actions);
 }
 
 void SchedulerCore::on(const CancelAsked& event, TimePoint now, Actions& actions) {
   const auto request = requests_.find(event.id);
   if (request == requests_.end()) return;
-  withdraw(request, CloudVerdict::kDenied, now, actions);
+  withdraw(request, Withdrawn::kUnwanted, now, actions);
   finish(request, OutcomeStatus::kCancelled, Reason::kCallerCancelled, kEdgeSite, actions);
 }
 
@@ -224,15 +118,216 @@ void SchedulerCore::on(const ShutDown&, TimePoint now, Actions& actions) {
   std::sort(ids.begin(), ids.end());  // the order must not depend on a hash table
   for (const auto id : ids) {
     const auto request = requests_.find(id);
-    withdraw(request, CloudVerdict::kDenied, now, actions);
+    withdraw(request, Withdrawn::kUnwanted, now, actions);
     finish(request, OutcomeStatus::kCancelled, Reason::kShutDown, kEdgeSite, actions);
+  }
+}
+
+// ---- what a request needs now ---------------------------------------------------------------------------------------
+
+void SchedulerCore::advance(Requests::iterator request, TimePoint now, Actions& actions) {
+  auto& state = request->second;
+  if (wants_cloud(state, now)) try_cloud(request, now, actions);
+  if (wants_edge(state, now)) {
+    enter_edge(request, now, actions);
+    if (wants_cloud(state, now)) try_cloud(request, now, actions);  // the edge had no place
+  }
+  if (waits(state, now)) return arm(request, actions);
+  give_out(request, now, actions);
+}
+
+bool SchedulerCore::wants_cloud(const State& state, TimePoint now) const {
+  if (state.cloud_over || now >= state.deadline || state.attempts >= attempts_max(state)) return false;
+  if (state.attempts > 0) return now >= state.next_attempt;
+  switch (state.told.plan) {
+    case PlanKind::kCloud:
+    case PlanKind::kHedge:
+    case PlanKind::kSafetyNet:
+      return true;
+    case PlanKind::kCascade:
+      return state.unsure || state.edge == Edge::kFailed;
+    case PlanKind::kEdge:
+      return state.edge == Edge::kFailed;
+    case PlanKind::kReject:
+      break;
+  }
+  return false;
+}
+
+bool SchedulerCore::wants_edge(const State& state, TimePoint now) const {
+  if (state.edge != Edge::kIdle || !state.told.mask.has(kEdgeSite) || now >= state.deadline) return false;
+  const bool cloud_first = state.told.plan == PlanKind::kCloud || state.told.plan == PlanKind::kHedge;
+  return !cloud_first || (state.cloud_over && !state.on_cloud()) || now >= state.edge_start;
+}
+
+/// Whether anything is under way, or will be, that is worth waiting for.
+bool SchedulerCore::waits(const State& state, TimePoint now) const {
+  if (state.edge == Edge::kAnswered)
+    return state.on_cloud() && now < state.give_up && state.told.plan != PlanKind::kHedge;
+  if (now >= state.deadline) return state.edge == Edge::kRunning && state.edge_on_caller;  // cannot be interrupted
+  if (state.on_cloud() || state.edge == Edge::kQueued || state.edge == Edge::kRunning) return true;
+  return !state.cloud_over && state.attempts > 0 && state.attempts < attempts_max(state) &&
+         state.next_attempt < state.deadline;
+}
+
+void SchedulerCore::arm(Requests::iterator request, Actions& actions) {
+  auto& state = request->second;
+  const bool alone_on_caller = state.edge == Edge::kRunning && state.edge_on_caller && !state.on_cloud();
+  TimePoint due = alone_on_caller ? kNever : state.deadline;
+  if (state.edge == Edge::kAnswered) due = std::min(due, state.give_up);
+  if (state.edge == Edge::kIdle) due = std::min(due, state.edge_start);
+  if (state.attempts > 0 && state.attempts < attempts_max(state) && !state.cloud_over)
+    due = std::min(due, state.next_attempt);
+  if (due == kNever || due == state.timer) return;
+  state.timer = due;
+  actions.push_back(SetTimer{request->first, due});
+}
+
+/// Nothing is left to wait for: the local answer, or none.
+void SchedulerCore::give_out(Requests::iterator request, TimePoint now, Actions& actions) {
+  auto& state = request->second;
+  const bool on_cloud = state.on_cloud();
+  const bool late = now >= (state.edge == Edge::kAnswered ? state.give_up : state.deadline);
+  withdraw(request, late ? Withdrawn::kLate : Withdrawn::kOvertaken, now, actions);
+  if (state.edge == Edge::kAnswered) {
+    if (on_cloud) state.reason_if_edge = late ? Reason::kCloudFailed : Reason::kLocalFaster;
+    return finish(request, OutcomeStatus::kServed, state.reason_if_edge, kEdgeSite, actions);
+  }
+  const Reason reason = now >= state.deadline ? Reason::kDeadlinePassed : state.reason_if_none;
+  const bool refused = reason == Reason::kQueueFull || reason == Reason::kQueueTooLong;
+  finish(request, refused ? OutcomeStatus::kRejected : OutcomeStatus::kFailed, reason, kEdgeSite, actions);
+}
+
+// ---- the edge -------------------------------------------------------------------------------------------------------
+
+/// By the time that a pass takes as a rule. Zero while that is not known.
+Duration SchedulerCore::wait_for_slot(const State& state, RequestId id) const {
+  if (passes_.size() < limits_.edge_slots) return {};
+  const auto takes = models_[state.told.model].forecast.median();
+  const auto ahead = static_cast<Duration::rep>(queue_.ahead_of({state.told.priority, state.deadline, id}));
+  return takes / 2 + takes * ahead / static_cast<Duration::rep>(limits_.edge_slots);
+}
+
+void SchedulerCore::enter_edge(Requests::iterator request, TimePoint now, Actions& actions) {
+  auto& [id, state] = *request;
+  if (passes_.size() < limits_.edge_slots) return run_edge(request, now, actions);
+  const auto& forecast = models_[state.told.model].forecast;
+  if (forecast.samples() >= kSamplesToRefuse && now + wait_for_slot(state, id) + forecast.median() > state.deadline)
+    return cannot_enter_edge(state, Reason::kQueueTooLong);
+  const bool displaces = queue_.full() && !queue_.empty() && queue_.last().priority < state.told.priority;
+  if (queue_.full() && !displaces) return cannot_enter_edge(state, Reason::kQueueFull);
+  state.edge = Edge::kQueued;
+  if (displaces) displace_last(now, actions);
+  queue_.add({state.told.priority, state.deadline, id});
+}
+
+void SchedulerCore::cannot_enter_edge(State& state, Reason reason) {
+  state.edge = Edge::kFailed;
+  if (state.attempts == 0) state.reason_if_none = reason;
+}
+
+void SchedulerCore::displace_last(TimePoint now, Actions& actions) {
+  const auto displaced = requests_.find(queue_.last().id);
+  queue_.remove(displaced->first);
+  cannot_enter_edge(displaced->second, Reason::kQueueFull);
+  advance(displaced, now, actions);
+}
+
+void SchedulerCore::run_edge(Requests::iterator request, TimePoint now, Actions& actions) {
+  auto& [id, state] = *request;
+  state.edge = Edge::kRunning;
+  state.edge_on_caller = state.told.on_caller && !state.on_cloud();
+  passes_.emplace(id, Pass{state.told.model, now});
+  actions.push_back(RunEdge{id, state.edge_on_caller});
+}
+
+void SchedulerCore::run_queued(TimePoint now, Actions& actions) {
+  while (passes_.size() < limits_.edge_slots && !queue_.empty()) {
+    const auto request = requests_.find(queue_.take_next());
+    assert(request != requests_.end());
+    run_edge(request, now, actions);
+  }
+}
+
+// ---- the cloud ------------------------------------------------------------------------------------------------------
+
+bool SchedulerCore::State::on_cloud() const {
+  return std::any_of(in_flight.begin(), in_flight.end(), [](AttemptId attempt) { return attempt != 0; });
+}
+
+unsigned SchedulerCore::attempts_max(const State& state) const {
+  if (!state.told.idempotent) return 1;
+  return std::min(kAttemptsMax, state.told.attempts_max > 0 ? state.told.attempts_max : timing_.attempts_max);
+}
+
+Wish SchedulerCore::wish_of(const State& state) const {
+  Wish wish;
+  wish.mask = state.told.mask;
+  wish.untried = state.untried;
+  wish.model = state.told.model;
+  wish.payload_bytes = state.told.payload_bytes;
+  wish.fallback = state.edge_may_answer();
+  wish.give_up = wish.fallback ? state.give_up : state.deadline;
+  wish.extra = state.attempts > 0;
+  wish.objective = state.told.objective;
+  wish.edge_confidence = state.edge_confidence;
+  if (state.edge == Edge::kIdle) {
+    const Duration pass = models_[state.told.model].forecast.median();
+    wish.energy_saved_joules = edge_watts_ * std::chrono::duration<double>(pass).count();
+  }
+  return wish;
+}
+
+void SchedulerCore::try_cloud(Requests::iterator request, TimePoint now, Actions& actions) {
+  auto& [id, state] = *request;
+  const Wish wish = wish_of(state);
+  const auto choice = state.told.offline && wish.mask.has_cloud() ? Reason::kCloudUnhealthy : sites_.choose(wish, now);
+  if (const auto* why_not = std::get_if<Reason>(&choice)) {
+    state.next_attempt = kNever;
+    if (!state.on_cloud()) state.cloud_over = true;
+    if (state.attempts > 0) return;
+    state.reason_if_edge = *why_not;
+    if (state.edge != Edge::kFailed)
+      state.reason_if_none = *why_not == Reason::kLocalOnlyPermitted ? Reason::kNoPermittedSite : *why_not;
+    return;
+  }
+  const SiteId site = std::get<SiteId>(choice);
+  const AttemptId attempt = ++last_attempt_;
+  *std::find(state.in_flight.begin(), state.in_flight.end(), AttemptId{0}) = attempt;
+  sites_.begin(attempt, site, wish, now);
+  ++state.attempts;
+  state.untried = state.untried.without(site);
+  state.next_attempt = state.told.plan == PlanKind::kHedge ? now + sites_.hedge_delay(site, wish) : kNever;
+  if (state.edge == Edge::kIdle && state.told.mask.has(kEdgeSite))
+    state.edge_start =
+        state.give_up - wait_for_slot(state, id) - models_[state.told.model].forecast.tail_or_median(0.9);
+  actions.push_back(StartCloud{id, attempt, site, state.deadline});
+}
+
+void SchedulerCore::withdraw(Requests::iterator request, Withdrawn why, TimePoint now, Actions& actions) {
+  auto& [id, state] = *request;
+  for (AttemptId& attempt : state.in_flight) {
+    if (attempt == 0) continue;
+    actions.push_back(CancelCloud{id, attempt});
+    switch (why) {
+      case Withdrawn::kLate:
+        sites_.timed_out(attempt, now);
+        break;
+      case Withdrawn::kOvertaken:
+        sites_.overtaken(attempt, now);
+        break;
+      case Withdrawn::kUnwanted:
+        sites_.settle(attempt, CloudVerdict::kDenied, now);
+        break;
+    }
+    attempt = 0;
   }
 }
 
 void SchedulerCore::finish(Requests::iterator request, OutcomeStatus status, Reason reason, SiteId answered_by,
                            Actions& actions) {
   const auto id = request->first;
-  if (request->second.stage == Stage::kQueued) std::erase(queue_, id);
+  if (request->second.edge == Edge::kQueued) queue_.remove(id);
   actions.push_back(Finish{id, status, reason, answered_by});
   requests_.erase(request);
 }

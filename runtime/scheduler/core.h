@@ -2,21 +2,24 @@
 /// with what to do. No I/O, no clock, no thread, no payload.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <deque>
 #include <optional>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
 #include <hearth/config.h>
 #include <hearth/mask.h>
 #include <hearth/outcome.h>
+#include <hearth/plan.h>
+#include <hearth/request.h>
 #include <hearth/time.h>
 #include <hearth/transport.h>
 
-#include "runtime/cloud/breaker.h"
-#include "runtime/signals/latency_estimate.h"
+#include "runtime/base/recycling_map.h"
+#include "runtime/scheduler/cloud_sites.h"
+#include "runtime/scheduler/edge_queue.h"
+#include "runtime/signals/forecast.h"
 
 namespace hearth::scheduler {
 
@@ -29,24 +32,25 @@ struct Submitted {
   PlanKind plan;
   float confidence_below;  ///< For kCascade.
   Duration deadline;       ///< From now.
-  bool on_caller;          ///< The caller waits and will run the forward pass itself.
+  bool on_caller;          ///< The caller waits and can run the forward pass itself.
   bool offline = false;    ///< The device says that it has no network.
+  Priority priority = Priority::kNormal;
+  bool idempotent = true;           ///< Else at most one cloud attempt begins.
+  unsigned attempts_max = 0;        ///< Of the policy; 0: the configuration's.
+  std::uint16_t model = 0;          ///< Index of its pair.
+  std::uint64_t payload_bytes = 0;  ///< What an attempt would send, about.
+  std::optional<Objective> objective;
 };
 struct EdgeFinished {
   RequestId id;
   bool ok;
   float confidence;
 };
-enum class CloudVerdict : std::uint8_t {
-  kAnswered,
-  kFailed,   ///< Counts against the endpoint.
-  kRefused,  ///< The endpoint lives, but would not serve this request (4xx).
-  kDenied,   ///< The door said no, or the attempt was withdrawn: nothing was learned of the endpoint.
-};
 struct CloudFinished {
   RequestId id;
   AttemptId attempt;
   CloudVerdict verdict;
+  Duration retry_after{};  ///< With kOverloaded: what the endpoint asked for; zero when it did not say.
 };
 struct TimerFired {
   RequestId id;
@@ -61,6 +65,7 @@ using Event = std::variant<Submitted, EdgeFinished, CloudFinished, TimerFired, C
 
 struct RunEdge {
   RequestId id;
+  bool on_caller;  ///< The caller runs the pass; else the model's own threads, for something else is under way too.
 };
 struct StartCloud {
   RequestId id;
@@ -86,48 +91,61 @@ struct Finish {
 };
 using Action = std::variant<RunEdge, StartCloud, CancelCloud, SetTimer, Finish>;
 
+/// Each event changes what is known of a request; advance() then looks at the whole of it and does what its plan asks
+/// for at that moment. docs/scheduling.md tells the rules.
+///
 /// Threads: none of its own; the owner serializes step(). Bounds: `Limits`; time: `CloudTiming`.
 class SchedulerCore {
  public:
-  /// `endpoints` cloud sites; site ids 1..endpoints.
-  SchedulerCore(const Limits& limits, const CloudTiming& timing, std::size_t endpoints, std::uint64_t seed);
+  static constexpr unsigned kAttemptsMax = 5;
+
+  explicit SchedulerCore(const RuntimeConfig& config);
 
   /// Appends to `actions` what `event` leads to, in the order to be carried out.
   void step(const Event& event, TimePoint now, std::vector<Action>& actions);
 
   std::size_t unfinished() const { return requests_.size(); }
   std::size_t queued() const { return queue_.size(); }
-  std::size_t edge_busy() const { return edge_busy_; }
-  std::size_t cloud_in_flight() const { return attempts_.size(); }
+  std::size_t edge_busy() const { return passes_.size(); }
+  std::size_t cloud_in_flight() const { return sites_.in_flight(); }
 
  private:
-  enum class Stage : std::uint8_t { kQueued, kOnEdge, kOnCloud };
-  struct State {
-    Mask mask;
-    PlanKind plan;
-    float confidence_below;
-    TimePoint deadline;
-    bool on_caller;
-    bool offline;
-    Stage stage = Stage::kQueued;
-    Reason reason_if_edge = Reason::kLocalByDefault;  ///< What an edge answer will be put down to.
-    bool edge_tried = false;
-    bool edge_answered = false;
-    bool cloud_tried = false;
-    AttemptId attempt = 0;
+  static constexpr TimePoint kNever = TimePoint::max();
 
-    bool can_fall_back() const { return edge_answered || (mask.has(kEdgeSite) && !edge_tried); }
+  enum class Edge : std::uint8_t { kIdle, kQueued, kRunning, kAnswered, kFailed };
+  struct State {
+    Submitted told;
+    TimePoint deadline{};
+    TimePoint give_up{};  ///< From then on a local answer is not kept waiting for a better one.
+    Edge edge = Edge::kIdle;
+    bool edge_on_caller = false;
+    bool unsure = false;                              ///< The local answer is below the cascade's threshold.
+    double edge_confidence = 0;                       ///< Of the local answer, or what is expected of it.
+    Reason reason_if_edge = Reason::kLocalByDefault;  ///< What an edge answer will be put down to.
+    Reason reason_if_none = Reason::kDeadlinePassed;  ///< What it will be put down to when nothing answers.
+    Mask untried;                                     ///< Sites that no attempt went to.
+    std::array<AttemptId, kAttemptsMax> in_flight{};  ///< Zero: none.
+    std::uint8_t attempts = 0;                        ///< Begun.
+    bool cloud_over = false;                          ///< No further attempt begins.
+    TimePoint next_attempt{};                         ///< Not before: a hedge's delay, a retry's backoff.
+    TimePoint edge_start = kNever;                    ///< The latest at which a local pass would still be in time.
+    TimePoint timer = kNever;
+
+    bool on_cloud() const;
+    bool edge_may_answer() const {
+      return edge == Edge::kAnswered || edge == Edge::kRunning || edge == Edge::kQueued ||
+             (edge == Edge::kIdle && told.mask.has(kEdgeSite));
+    }
   };
-  struct CloudSite {
-    cloud::Breaker breaker;
-    signals::LatencyEstimate latency;
-    TimePoint next_trial;  ///< Of a forecast that is too old to be believed.
-  };
-  struct InFlight {
-    SiteId site;
+  struct Pass {
+    std::uint16_t model;
     TimePoint began;
   };
-  using Requests = std::unordered_map<RequestId, State>;
+  struct ModelFacts {
+    signals::Forecast forecast{Duration{}};
+    double mean_confidence = 0.5;
+  };
+  using Requests = RecyclingMap<RequestId, State>;
   using Actions = std::vector<Action>;
 
   void on(const Submitted& event, TimePoint now, Actions& actions);
@@ -137,26 +155,33 @@ class SchedulerCore {
   void on(const CancelAsked& event, TimePoint now, Actions& actions);
   void on(const ShutDown& event, TimePoint now, Actions& actions);
 
-  void enter_edge(Requests::iterator request, Actions& actions);
-  void run_edge(Requests::iterator request, Actions& actions);
-  void run_queued(Actions& actions);
-  /// Begins a cloud attempt when one may begin; otherwise says why not.
-  std::optional<Reason> try_cloud(Requests::iterator request, TimePoint now, Actions& actions);
-  /// The cloud did not answer: the local answer, a local attempt, or failure.
-  void fall_back(Requests::iterator request, Reason reason, TimePoint now, Actions& actions);
-  bool has_room(CloudSite& site, TimePoint now, TimePoint give_up);
-  std::optional<SiteId> best_site(Mask mask, TimePoint now) const;
-  void settle(AttemptId attempt, CloudVerdict verdict, TimePoint now);
-  void withdraw(Requests::iterator request, CloudVerdict verdict, TimePoint now, Actions& actions);
+  void advance(Requests::iterator request, TimePoint now, Actions& actions);
+  bool wants_cloud(const State& state, TimePoint now) const;
+  bool wants_edge(const State& state, TimePoint now) const;
+  bool waits(const State& state, TimePoint now) const;
+  void try_cloud(Requests::iterator request, TimePoint now, Actions& actions);
+  void enter_edge(Requests::iterator request, TimePoint now, Actions& actions);
+  void cannot_enter_edge(State& state, Reason reason);
+  void displace_last(TimePoint now, Actions& actions);
+  void run_edge(Requests::iterator request, TimePoint now, Actions& actions);
+  void run_queued(TimePoint now, Actions& actions);
+  void arm(Requests::iterator request, Actions& actions);
+  Wish wish_of(const State& state) const;
+  unsigned attempts_max(const State& state) const;
+  Duration wait_for_slot(const State& state, RequestId id) const;
+  enum class Withdrawn : std::uint8_t { kLate, kOvertaken, kUnwanted };
+  void withdraw(Requests::iterator request, Withdrawn why, TimePoint now, Actions& actions);
+  void give_out(Requests::iterator request, TimePoint now, Actions& actions);
   void finish(Requests::iterator request, OutcomeStatus status, Reason reason, SiteId answered_by, Actions& actions);
 
   Limits limits_;
   CloudTiming timing_;
+  double edge_watts_;
   Requests requests_;
-  std::deque<RequestId> queue_;
-  std::unordered_map<AttemptId, InFlight> attempts_;
-  std::vector<CloudSite> sites_;
-  std::size_t edge_busy_ = 0;
+  EdgeQueue queue_;
+  CloudSites sites_;
+  std::vector<ModelFacts> models_;
+  RecyclingMap<RequestId, Pass> passes_;  ///< Under way, also of requests that are gone: their slot stays charged.
   AttemptId last_attempt_ = 0;
   bool shut_down_ = false;
 };

@@ -147,9 +147,14 @@ TEST_CASE("rules are checked") {
       {with(R"("prefer": [{"id": "r", "when": {}, "plan": "cascade", "confidence_below": 1.5}])"),
        "policy.json:4: /prefer/0/confidence_below: expected a number from 0 to 1, got 1.5"},
       {with(R"("prefer": [{"id": "r", "when": {}, "plan": "reject"}])"),
-       "policy.json:4: /prefer/0/plan: expected one of edge, cloud, cascade; got \"reject\""},
+       "policy.json:4: /prefer/0/plan: expected one of edge, cloud, cascade, safety_net, hedge; got \"reject\""},
       {with(R"("prefer": [{"id": "r", "when": {}, "deadline_ms": 1e12}])"),
        "policy.json:4: /prefer/0/deadline_ms: expected a number from 0.1 to 3600000, got 1000000000000.0"},
+      {with(R"("prefer": [{"id": "r", "when": {}, "plan": "hedge", "attempts_max": 6}])"),
+       "policy.json:4: /prefer/0/attempts_max: expected a whole number from 1 to 5, got 6"},
+      {with(R"("prefer": [{"id": "r", "when": {}, "attempts_max": 2}])"),
+       "policy.json:4: /prefer/0/attempts_max: belongs to a plan that asks the cloud: cloud, cascade, safety_net, "
+       "hedge"},
       {with(R"("prefer": [{"id": "r", "when": {}, "objective": {"quality": "high"}}])"),
        "policy.json:4: /prefer/0/objective/quality: expected a number from 0 to 1000, got \"high\""},
   });

@@ -29,7 +29,8 @@ struct CloudBinding {
   std::vector<TensorSpec>
       inputs;  ///< Same number, types and element counts as the edge inputs; names and shapes may differ.
   std::vector<TensorSpec> outputs;  ///< Same number, types and element counts as the edge outputs.
-  std::string text_input;           ///< Name of a BYTES [1] input that takes Request::text. Empty: text never leaves.
+  double accuracy = 1;     ///< Share of its answers that are right, for policies whose objective weighs quality.
+  std::string text_input;  ///< Name of a BYTES [1] input that takes Request::text. Empty: text never leaves.
 };
 
 /// How `outputs[0]` is to be read when a confidence is computed.
@@ -67,6 +68,20 @@ struct CloudTiming {
   unsigned breaker_failures = 5;      ///< Consecutive failures that open an endpoint's breaker.
   Duration breaker_backoff = std::chrono::seconds(1);  ///< First pause; doubles with each failed trial.
   Duration breaker_backoff_max = std::chrono::seconds(30);
+
+  unsigned attempts_max = 2;               ///< Cloud attempts per request, retries and hedges included.
+  double extra_attempts_share_max = 0.08;  ///< Retries and hedges per first attempt, over any longer while.
+  Duration retry_backoff = std::chrono::milliseconds(50);  ///< Before the same endpoint is asked again; doubles.
+  Duration retry_after_max = std::chrono::seconds(60);     ///< The longest that a server's Retry-After is obeyed.
+  double in_time_probability_min = 0.9;  ///< With a local answer to fall back on: what the forecast must reach.
+};
+
+/// What an answer costs in energy, for policies whose objective weighs it. Radio: LTE's 438 mW per Mbit/s of upload
+/// (Huang et al., "A close examination of performance and power characteristics of 4G LTE networks", MobiSys 2012).
+struct EnergyCosts {
+  double edge_watts = 2;                ///< While a forward pass runs.
+  double radio_joules_per_mib = 3.7;    ///< Of payload sent.
+  double radio_joules_per_attempt = 0;  ///< Waking the radio and its tail: 12 J on LTE where attempts are rare.
 };
 
 struct RuntimeConfig {
@@ -81,6 +96,7 @@ struct RuntimeConfig {
   std::size_t threads = 2;  ///< For everything hearth and LibTorch compute with, in this process.
   Limits limits;
   CloudTiming cloud;
+  EnergyCosts energy;
   std::uint64_t seed = 0;  ///< Of every draw and of the ids on the wire. 0: secret, chosen by the operating system.
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <hearth/mask.h>
+#include <hearth/plan.h>
 #include <hearth/result.h>
 #include <hearth/tensor.h>
 #include <hearth/time.h>
@@ -30,7 +31,10 @@ enum class Reason : std::uint8_t {
   kCloudUnhealthy,      ///< Edge answer: breaker open, device offline, or too many attempts in flight.
   kCloudFailed,         ///< A cloud attempt failed; the edge answered if it was permitted to.
   kCloudAnswered,       ///< Cloud answer.
+  kNotWorthIt,          ///< Edge answer: by the policy's objective the cloud would have cost more than it is worth.
+  kLocalFaster,         ///< Edge answer: a hedge in which the edge answered first.
   kQueueFull,           ///< Rejected: the bounded queue is full.
+  kQueueTooLong,        ///< Rejected: by the time its turn came its deadline would have passed.
   kNoPermittedSite,     ///< Rejected: the mask is empty.
   kInvalidRequest,      ///< Rejected: unknown model, wrong tensors.
   kDeadlinePassed,      ///< Failed: nothing answered in time.
@@ -39,11 +43,8 @@ enum class Reason : std::uint8_t {
   kShutDown,
 };
 
-enum class PlanKind : std::uint8_t { kEdge, kCloud, kCascade, kReject };
-
 const char* name_of(OutcomeStatus status);
 const char* name_of(Reason reason);
-const char* name_of(PlanKind plan);
 
 /// One try at one site.
 struct Attempt {

@@ -11,6 +11,9 @@
 
 namespace hearth {
 
+/// Which of the requests that wait for this device's model goes first.
+enum class Priority : std::uint8_t { kBackground, kNormal, kUrgent };
+
 /// One inference to be made. Everything but `model` and `inputs` is optional, and what is missing is read the safe way.
 struct Request {
   std::string model;           ///< Name of a model pair in the runtime configuration.
@@ -30,6 +33,9 @@ struct Request {
   /// From submission to outcome, at most a day. None: the policy's deadline for the model, else the configuration's
   /// default.
   std::optional<Duration> deadline;
+
+  /// A full queue of waiting requests lets the least urgent one go for a more urgent one.
+  Priority priority = Priority::kNormal;
 
   /// False: at most one cloud attempt ever begins, and it is never sent twice.
   bool idempotent = true;

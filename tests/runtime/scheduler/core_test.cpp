@@ -6,61 +6,10 @@
 #include <rapidcheck.h>
 #include <catch2/catch.hpp>
 
-#include "runtime/scheduler/core.h"
+#include "tests/runtime/scheduler/bench.h"
 
 using namespace hearth;
-using namespace hearth::scheduler;
-using std::chrono::milliseconds;
-
-namespace {
-
-struct Bench {
-  explicit Bench(Limits limits = one_slot(), CloudTiming timing = {}, std::size_t endpoints = 1)
-      : core(limits, timing, endpoints, 1) {}
-
-  static Limits one_slot() {
-    Limits limits;
-    limits.edge_slots = 1;
-    limits.queue_length_max = 1;
-    return limits;
-  }
-
-  std::vector<Action> tell(const Event& event, TimePoint at = TimePoint{}) {
-    std::vector<Action> actions;
-    core.step(event, at, actions);
-    return actions;
-  }
-
-  SchedulerCore core;
-};
-
-Submitted cascade(RequestId id, Mask mask = Mask::all(1)) {
-  return {id, mask, PlanKind::kCascade, 0.8f, milliseconds(200), false};
-}
-
-TimePoint at(int ms) { return TimePoint(milliseconds(ms)); }
-
-template <class T>
-const T& only(const std::vector<Action>& actions) {
-  const T* found = nullptr;
-  for (const auto& action : actions) {
-    if (const T* one = std::get_if<T>(&action)) {
-      REQUIRE(found == nullptr);
-      found = one;
-    }
-  }
-  REQUIRE(found != nullptr);
-  return *found;
-}
-
-template <class T>
-bool none(const std::vector<Action>& actions) {
-  for (const auto& action : actions)
-    if (std::holds_alternative<T>(action)) return false;
-  return true;
-}
-
-}  // namespace
+using namespace hearth::test;
 
 TEST_CASE("a cascade asks the cloud only under the threshold", "[scheduler]") {
   Bench bench;
@@ -83,7 +32,8 @@ TEST_CASE("a confidence that is not a number asks the cloud", "[scheduler]") {
 }
 
 TEST_CASE("no plan leaves the mask", "[scheduler]") {
-  const auto plan = GENERATE(PlanKind::kEdge, PlanKind::kCloud, PlanKind::kCascade);
+  const auto plan =
+      GENERATE(PlanKind::kEdge, PlanKind::kCloud, PlanKind::kCascade, PlanKind::kSafetyNet, PlanKind::kHedge);
   SECTION("edge only") {
     Bench bench;
     auto request = cascade(1, Mask::edge_only());
@@ -98,6 +48,7 @@ TEST_CASE("no plan leaves the mask", "[scheduler]") {
     Bench bench;
     auto request = cascade(1, Mask::all(1).without(kEdgeSite));
     request.plan = plan;
+    request.idempotent = false;
     const auto actions = bench.tell(request);
     CHECK(none<RunEdge>(actions));
     const auto failed = bench.tell(CloudFinished{1, only<StartCloud>(actions).attempt, CloudVerdict::kFailed}, at(5));
@@ -118,7 +69,7 @@ TEST_CASE("the bounded queue refuses one more with a typed reason, and runs in o
   Bench bench;
   bench.tell(cascade(1));
   CHECK(none<Finish>(bench.tell(cascade(2))));
-  const auto refused = only<Finish>(bench.tell(cascade(3)));
+  const auto refused = only<Finish>(bench.tell(cascade(3, Mask::edge_only())));
   CHECK(refused.status == OutcomeStatus::kRejected);
   CHECK(refused.reason == Reason::kQueueFull);
   CHECK(only<RunEdge>(bench.tell(EdgeFinished{1, true, 1})).id == 2);
@@ -259,7 +210,7 @@ struct RandomWorld {
     limits.edge_slots = 1 + random.below(3);
     limits.queue_length_max = random.below(4);
     limits.cloud_in_flight_max = 1 + random.below(3);
-    core = std::make_unique<SchedulerCore>(limits, CloudTiming{}, 3, seed);
+    core = std::make_unique<SchedulerCore>(config_of(limits, CloudTiming{}, 3, seed));
   }
 
   void tell(const Event& event) {
@@ -277,6 +228,8 @@ struct RandomWorld {
   void check(const StartCloud& start) {
     RC_ASSERT(start.site != kEdgeSite);
     RC_ASSERT(masks.at(start.id).has(start.site));
+    RC_ASSERT(allowed.at(start.id)-- > 0u);
+    RC_ASSERT(outcomes.count(start.id) == 0u);
     on_cloud.emplace_back(start.id, start.attempt);
   }
   void check(const Finish& finish) {
@@ -291,8 +244,17 @@ struct RandomWorld {
     for (SiteId site = 0; site <= 3; ++site)
       if (random.below(3) == 0) mask = mask.without(site);
     masks[++last] = mask;
-    tell(Submitted{last, mask, static_cast<PlanKind>(random.below(4)), 0.5f, milliseconds(1 + random.below(300)),
-                   random.below(2) == 0, random.below(8) == 0});
+    Submitted made = planned(static_cast<PlanKind>(random.below(6)), last, mask);
+    made.confidence_below = 0.5f;
+    made.deadline = milliseconds(1 + random.below(300));
+    made.on_caller = random.below(2) == 0;
+    made.offline = random.below(8) == 0;
+    made.priority = static_cast<Priority>(random.below(3));
+    made.idempotent = random.below(4) != 0;
+    made.attempts_max = static_cast<unsigned>(random.below(4));
+    if (random.below(3) == 0) made.objective = Objective{1, random.uniform(), random.uniform()};
+    allowed[last] = !made.idempotent ? 1 : made.attempts_max > 0 ? made.attempts_max : CloudTiming{}.attempts_max;
+    tell(made);
   }
   void end_a_pass() {
     if (!on_edge.empty()) tell(EdgeFinished{take(on_edge), random.below(5) != 0, static_cast<float>(random.uniform())});
@@ -300,7 +262,7 @@ struct RandomWorld {
   void end_an_attempt() {
     if (on_cloud.empty()) return;
     const auto [id, attempt] = take(on_cloud);
-    tell(CloudFinished{id, attempt, static_cast<CloudVerdict>(random.below(4))});
+    tell(CloudFinished{id, attempt, static_cast<CloudVerdict>(random.below(6)), milliseconds(random.below(3) * 100)});
   }
   void one_event() {
     now += milliseconds(random.below(60));
@@ -333,6 +295,7 @@ struct RandomWorld {
   RequestId last = 0;
   std::map<RequestId, Mask> masks;
   std::map<RequestId, int> outcomes;
+  std::map<RequestId, unsigned> allowed;  ///< Cloud attempts.
   std::vector<RequestId> on_edge;
   std::vector<std::pair<RequestId, AttemptId>> on_cloud;
 };

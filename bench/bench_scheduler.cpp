@@ -1,0 +1,146 @@
+// What the scheduler's bookkeeping costs a request: breaker, budget, forecasts, limits, hedges.
+//
+//   request/<plan>   submitted, every event it leads to, and its outcome, through SchedulerCore with four endpoints and
+//                    attempts that are answered. ns per request: median and p99 over batches of 64; allocations per
+//                    request after the first 10,000.
+//   reference        the least that any scheduler does: a request put into a hash map and taken out again
+//
+// bench_scheduler [--quick]
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <new>
+#include <unordered_map>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "bench/bench_main.h"
+#include "runtime/scheduler/core.h"
+
+namespace {
+
+std::size_t allocations = 0;
+
+}  // namespace
+
+[[gnu::noinline]] void* operator new(std::size_t size) {  // inlined, g++ 12 takes the pair for a mismatch
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+
+using namespace hearth;
+using namespace hearth::scheduler;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kBatch = 64;
+constexpr int kWarmUp = 10'000;
+
+double quantile(std::vector<double>& values, double q) {
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+/// Calls `one` in batches for as long as the benchmark runs, and reports a call's time.
+template <class One>
+void report(benchmark::State& state, const One& one) {
+  for (int i = 0; i < kWarmUp; ++i) one();
+  std::vector<double> ns;
+  const std::size_t before = allocations;
+  std::size_t own = 0;
+  for ([[maybe_unused]] auto _ : state) {
+    const auto begin = Clock::now();
+    for (int i = 0; i < kBatch; ++i) one();
+    const std::chrono::duration<double, std::nano> took = Clock::now() - begin;
+    const std::size_t now = allocations;
+    ns.push_back(took.count() / kBatch);
+    own += allocations - now;
+  }
+  const double requests = static_cast<double>(ns.size()) * kBatch;
+  state.counters["allocations"] = static_cast<double>(allocations - before - own) / requests;
+  state.counters["p50_ns"] = quantile(ns, 0.5);
+  state.counters["p99_ns"] = quantile(ns, 0.99);
+}
+
+class Drive {
+ public:
+  explicit Drive(PlanKind plan) : core_(config()) {
+    told_.mask = Mask::all(4);
+    told_.plan = plan;
+    told_.confidence_below = 0.8f;
+    told_.deadline = std::chrono::milliseconds(500);
+    told_.idempotent = true;
+    actions_.reserve(16);
+  }
+
+  /// One request, from submission to outcome. The cloud answers in 20 to 83 ms; every 16th is hedged.
+  void one_request() {
+    now_ += std::chrono::milliseconds(1);
+    told_.id = ++id_;
+    const Duration takes = std::chrono::milliseconds(20 + id_ % 64);
+    tell(told_, now_);
+    if (edge_) tell(EdgeFinished{id_, true, 0.5f}, now_ + std::chrono::microseconds(100));
+    if (hedges_ && id_ % 16 == 0) tell(TimerFired{id_}, now_ + takes - std::chrono::milliseconds(1));
+    if (cloud_ != 0) tell(CloudFinished{id_, cloud_, CloudVerdict::kAnswered}, now_ + takes);
+    if (!finished_) std::abort();
+  }
+  void hedge() { hedges_ = true; }
+
+ private:
+  static RuntimeConfig config() {
+    RuntimeConfig config;
+    config.models.resize(1);
+    config.endpoints.resize(4);
+    return config;
+  }
+  void tell(const Event& event, TimePoint now) {
+    actions_.clear();
+    if (std::holds_alternative<Submitted>(event)) edge_ = finished_ = false, cloud_ = 0;
+    core_.step(event, now, actions_);
+    for (const auto& action : actions_) {
+      if (std::holds_alternative<RunEdge>(action)) edge_ = true;
+      if (const auto* start = std::get_if<StartCloud>(&action)) cloud_ = start->attempt;
+      if (std::holds_alternative<Finish>(action)) finished_ = true;
+    }
+  }
+
+  SchedulerCore core_;
+  Submitted told_{};
+  std::vector<Action> actions_;
+  TimePoint now_{};
+  RequestId id_ = 0;
+  AttemptId cloud_ = 0;
+  bool edge_ = false, finished_ = false, hedges_ = false;
+};
+
+void request(benchmark::State& state, PlanKind plan) {
+  Drive drive(plan);
+  if (plan == PlanKind::kHedge) drive.hedge();
+  report(state, [&] { drive.one_request(); });
+}
+BENCHMARK_CAPTURE(request, edge, PlanKind::kEdge);
+BENCHMARK_CAPTURE(request, cascade, PlanKind::kCascade);
+BENCHMARK_CAPTURE(request, cloud, PlanKind::kCloud);
+BENCHMARK_CAPTURE(request, safety_net, PlanKind::kSafetyNet);
+BENCHMARK_CAPTURE(request, hedge, PlanKind::kHedge);
+
+void reference(benchmark::State& state) {
+  std::unordered_map<RequestId, Submitted> requests;
+  RequestId id = 0;
+  report(state, [&] {
+    requests.emplace(++id, Submitted{});
+    requests.erase(id);
+    benchmark::DoNotOptimize(requests.size());
+  });
+}
+BENCHMARK(reference);
+
+}  // namespace
+
+int main(int argc, char** argv) { return hearth::bench::run_benchmarks(argc, argv); }
