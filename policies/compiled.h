@@ -86,6 +86,7 @@ struct Compiled {
   std::vector<TestCase> tests;
   std::vector<Property> properties;
   std::vector<NameUse> names;
+  std::string calibrations;  ///< SHA-256 of each that is named, one after the other.
   /// Rules that are always there come first, then "class:<name>" of each class, then the file's own.
   std::vector<std::string> rule_ids;
   std::vector<std::string> rule_places;  ///< By the same index: `file:line:column` of the file's own rules, else empty.

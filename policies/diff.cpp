@@ -112,7 +112,8 @@ class Differ {
   }
 
   static bool same(const Preference& a, const Preference& b) {
-    return a.plan == b.plan && a.confidence_below == b.confidence_below && a.deadline == b.deadline;
+    return a.plan == b.plan && a.confidence == b.confidence && a.confidence_below == b.confidence_below &&
+           a.deadline == b.deadline && a.attempts_max == b.attempts_max && a.objective == b.objective;
   }
 
   /// The ways to be of a class, when the preferences ask for it: `{nothing}` otherwise.

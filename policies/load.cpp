@@ -1,8 +1,10 @@
 // Reads and checks a policy file. All problems are collected before anything is refused.
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <set>
 
+#include "policies/calibration.h"
 #include "policies/compiled.h"
 #include "policies/query.h"
 #include "policies/tests.h"
@@ -27,7 +29,8 @@ bool is_name(std::string_view name) {
 
 class Loader {
  public:
-  Loader(const JsonDocument& document, Problems& problems) : document_(document), problems_(problems) {}
+  Loader(const JsonDocument& document, const std::string& folder, Problems& problems)
+      : document_(document), folder_(folder), problems_(problems) {}
 
   std::unique_ptr<Compiled> load() {
     JsonReader file(document_, document_.root(), "", problems_);
@@ -338,6 +341,37 @@ class Loader {
     read("cloud_usd_per_day", out_->cloud_usd_per_day);
   }
 
+  /// A threshold, or the file in which `hearth calibrate cascade` wrote one; for cascades only.
+  void read_confidence(JsonReader& reader, Preference& preference) {
+    double confidence = 0;
+    reader.read("confidence_below", confidence, 0, 1);
+    preference.confidence_below = static_cast<float>(confidence);
+    std::string file;
+    reader.read("calibration", file);
+    const bool here = reader.has("confidence_below"), elsewhere = reader.has("calibration");
+    if (preference.plan != PlanKind::kCascade) {
+      for (const auto* key : {"confidence_below", "calibration"})
+        if (reader.has(key)) reader.problem(key, "belongs to \"plan\": \"cascade\" only");
+    } else if (here == elsewhere) {
+      reader.problem("",
+                     "\"plan\": \"cascade\" needs \"confidence_below\", a number from 0 to 1, or \"calibration\", the "
+                     "file that `hearth calibrate cascade` wrote" +
+                         std::string(here ? "; not both" : ""));
+    } else if (elsewhere) {
+      read_calibration(reader, file, preference);
+    }
+  }
+
+  void read_calibration(JsonReader& reader, const std::string& file, Preference& preference) {
+    if (folder_.empty())
+      return reader.problem("calibration", "only a policy that is read from a file can name another file");
+    const auto read = policies::read_calibration((std::filesystem::path(folder_) / file).string());
+    if (!read.ok()) return reader.problem("calibration", read.error().message);
+    preference.confidence = read->confidence;
+    preference.confidence_below = read->confidence_below;
+    out_->calibrations += read->sha256;
+  }
+
   void read_prefer(JsonReader& reader) {
     reader.require({"id", "when"});
     PreferRule rule;
@@ -346,16 +380,7 @@ class Loader {
     std::size_t plan = 0;
     reader.read_choice("plan", plan, kPlanNames);
     rule.preference.plan = static_cast<PlanKind>(plan);
-    double confidence = 0;
-    reader.read("confidence_below", confidence, 0, 1);
-    rule.preference.confidence_below = static_cast<float>(confidence);
-    const bool cascade = rule.preference.plan == PlanKind::kCascade;
-    if (cascade && !reader.has("confidence_below")) {
-      reader.problem("", "\"plan\": \"cascade\" needs \"confidence_below\", a number from 0 to 1");
-    }
-    if (!cascade && reader.has("confidence_below")) {
-      reader.problem("confidence_below", "belongs to \"plan\": \"cascade\" only");
-    }
+    read_confidence(reader, rule.preference);
     double deadline_ms = 0;
     reader.read("deadline_ms", deadline_ms, 0.1, 3'600'000);
     if (deadline_ms > 0) rule.preference.deadline = from_ms(deadline_ms);
@@ -392,6 +417,7 @@ class Loader {
   }
 
   const JsonDocument& document_;
+  const std::string folder_;
   Problems& problems_;
   std::unique_ptr<Compiled> out_ = std::make_unique<Compiled>();
   std::set<std::string> ids_;
@@ -402,13 +428,14 @@ static_assert(static_cast<int>(PlanKind::kEdge) == 0 && static_cast<int>(PlanKin
 
 }  // namespace
 
-Result<std::shared_ptr<const Policy>> Policy::load(std::string_view json, const std::string& origin) {
+Result<std::shared_ptr<const Policy>> Policy::load(std::string_view json, const std::string& origin,
+                                                   const std::string& folder) {
   auto document = JsonDocument::parse(json, origin);
   if (!document.ok()) return document.error();
   Problems problems;
-  auto compiled = Loader(*document.value(), problems).load();
+  auto compiled = Loader(*document.value(), folder, problems).load();
   if (!problems.empty()) return problems.as_error();
-  compiled->sha256 = sha256_hex(json);
+  compiled->sha256 = sha256_hex(compiled->calibrations.empty() ? json : std::string(json) + compiled->calibrations);
   if (compiled->sha256.empty()) return {ErrorCode::kInternal, origin + ": SHA-256 failed"};
   return std::shared_ptr<const Policy>(new Policy(std::move(compiled)));
 }
@@ -416,7 +443,8 @@ Result<std::shared_ptr<const Policy>> Policy::load(std::string_view json, const 
 Result<std::shared_ptr<const Policy>> Policy::load_file(const std::string& file) {
   auto text = read_whole_file(file, JsonDocument::kSizeMaxBytes);
   if (!text.ok()) return text.error();
-  return load(text.value(), file);
+  const auto folder = std::filesystem::path(file).parent_path();
+  return load(text.value(), file, folder.empty() ? "." : folder.string());
 }
 
 }  // namespace hearth::policies

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <hearth/confidence.h>
 #include <hearth/device.h>
 #include <hearth/mask.h>
 #include <hearth/outcome.h>
@@ -92,6 +93,7 @@ struct Permission {
 
 struct Preference {
   PlanKind plan = PlanKind::kEdge;
+  ConfidenceRule confidence;   ///< How the local confidence is computed.
   float confidence_below = 0;  ///< Cascade: ask the cloud when the local confidence is under this.
   std::optional<Duration> deadline;
   unsigned attempts_max = 0;           ///< Cloud attempts; 0: the configuration's.
@@ -117,8 +119,10 @@ class Conditions;
 /// Threads: immutable after load; share freely. Evaluation neither allocates nor does I/O nor knows the time.
 class Policy {
  public:
-  /// Compiles the text of a policy file. `origin` names it in messages. All problems come in one error, a line each.
-  static Result<std::shared_ptr<const Policy>> load(std::string_view json, const std::string& origin);
+  /// Compiles the text of a policy file. `origin` names it in messages; `folder` is where the calibrations lie that it
+  /// names, and empty where it may name none. All problems come in one error, a line each.
+  static Result<std::shared_ptr<const Policy>> load(std::string_view json, const std::string& origin,
+                                                    const std::string& folder = {});
   static Result<std::shared_ptr<const Policy>> load_file(const std::string& file);
   ~Policy();
 
@@ -146,7 +150,7 @@ class Policy {
   std::span<const OwnDetector> own_detectors() const;
   std::string_view rule_id(RuleIndex rule) const;  ///< Empty for kNoRule.
   const std::string& name() const;
-  const std::string& sha256() const;  ///< Of the file's bytes, lower-case hex.
+  const std::string& sha256() const;  ///< Of the file's bytes and the hashes of what it names, lower-case hex.
   bool needs_text() const;            ///< Some rule reads the text or a detector.
 
   /// Whether the names in the policy exist in a configuration: endpoints of classes, `cloud:` and `region:` of forbid

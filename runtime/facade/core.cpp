@@ -2,12 +2,9 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
-#include <limits>
 
 #include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
-#include "runtime/base/portable_math.h"
 #include "runtime/cloud/oip_codec.h"
 #include "runtime/cloud/retry_after.h"
 
@@ -16,18 +13,10 @@ namespace {
 
 constexpr Duration kDeadlineMax = std::chrono::hours(24);
 
-/// The largest softmax probability of `outputs[0]`; 0 when it holds no scores. Not a number when a score is not finite.
-float confidence_of(std::span<const Tensor> outputs, Scores scores) {
+float confidence_in(std::span<const Tensor> outputs, const ModelPair& pair, const policies::Preference& preference) {
+  if (pair.confidence) return pair.confidence(outputs);
   if (outputs.empty() || outputs[0].datatype != Datatype::kFp32) return 0;
-  const auto values = outputs[0].floats();
-  if (values.empty()) return 0;
-  if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
-    return std::numeric_limits<float>::quiet_NaN();
-  const float top = *std::max_element(values.begin(), values.end());
-  if (scores == Scores::kProbabilities) return top;
-  double sum = 0;
-  for (const float value : values) sum += portable_exp(double{value} - top);
-  return static_cast<float>(1 / sum);
+  return confidence_of(outputs[0].floats(), pair.scores, preference.confidence);
 }
 
 std::uint64_t payload_bytes(const Request& request) {
@@ -352,7 +341,8 @@ void Runtime::Core::start_edge(const EntryPtr& entry) {
 }
 
 void Runtime::Core::edge_finished(const EntryPtr& entry, EdgeModel::Outputs outputs) {
-  const float confidence = outputs.ok() ? confidence_of(outputs.value(), entry->pair->pair.scores) : 0;
+  const float confidence =
+      outputs.ok() ? confidence_in(outputs.value(), entry->pair->pair, entry->judgement.preference) : 0;
   Lock lock(mutex_);
   if (closed_) return;
   if (!entry->finished) {

@@ -141,7 +141,10 @@ TEST_CASE("rules are checked") {
       {with(R"("budgets": {"cloud_gib_per_day": 1})"),
        "policy.json:4: /budgets/cloud_gib_per_day: unknown key (did you mean \"cloud_mib_per_day\"?)"},
       {with(R"("prefer": [{"id": "r", "when": {}, "plan": "cascade"}])"),
-       "policy.json:4: /prefer/0: \"plan\": \"cascade\" needs \"confidence_below\", a number from 0 to 1"},
+       "policy.json:4: /prefer/0: \"plan\": \"cascade\" needs \"confidence_below\", a number from 0 to 1, or "
+       "\"calibration\", the file that `hearth calibrate cascade` wrote"},
+      {with(R"("prefer": [{"id": "r", "when": {}, "plan": "cascade", "calibration": "a.json"}])"),
+       "policy.json:4: /prefer/0/calibration: only a policy that is read from a file can name another file"},
       {with(R"("prefer": [{"id": "r", "when": {}, "plan": "cloud", "confidence_below": 0.5}])"),
        "policy.json:4: /prefer/0/confidence_below: belongs to \"plan\": \"cascade\" only"},
       {with(R"("prefer": [{"id": "r", "when": {}, "plan": "cascade", "confidence_below": 1.5}])"),

@@ -43,8 +43,8 @@ TEST_CASE("Answers hold labels, confidences and the share that is right") {
 
 TEST_CASE("The cascade curve counts what goes and what is right then") {
   const std::vector<std::uint8_t> truth = {0, 1, 2, 3};
-  const Answers edge{{0, 1, 0, 0}, {0.9f, 0.6f, 0.5f, 0.3f}, 0.5};
-  const Answers cloud{{0, 0, 2, 3}, {1, 1, 1, 1}, 0.75};
+  const Answers edge{{0, 1, 0, 0}, {0.9f, 0.6f, 0.5f, 0.3f}, {}, 0.5};
+  const Answers cloud{{0, 0, 2, 3}, {1, 1, 1, 1}, {}, 0.75};
   const auto curve = cascade_curve(edge, cloud, truth);
   REQUIRE(curve.size() == 99);
   CHECK(curve[9].threshold == Approx(0.10));

@@ -1,55 +1,19 @@
 // `hearth scan` and `hearth redact` as they are run: lines in, lines out, and what is said of bad ones.
-#include <sys/wait.h>
-
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/temp_folder.h"
+#include "tests/support/hearth_command.h"
 
 namespace {
 
 namespace fs = std::filesystem;
+using hearth::test::Ran;
 using nlohmann::json;
-
-std::string text_of(const fs::path& file) {
-  std::ifstream in(file);
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-struct Ran {
-  int code = 0;
-  std::string out, err;
-
-  std::vector<json> lines() const {
-    std::vector<json> all;
-    std::istringstream in(out);
-    for (std::string line; std::getline(in, line);) all.push_back(json::parse(line));
-    return all;
-  }
-};
-
-struct Folder {
-  hearth::test::TempFolder temp;
-
-  std::string at(const std::string& name) const { return (temp.path() / name).string(); }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(at(name), std::ios::binary) << text;
-    return at(name);
-  }
-  /// `hearth ARGUMENTS` with `input` on standard input.
-  Ran run(const std::string& arguments, const std::string& input = "") const {
-    write("stdin", input);
-    const std::string command = "cd " + temp.path().string() + " && " + HEARTH_PROGRAM + " " + arguments + " <stdin >" +
-                                at("stdout") + " 2>" + at("stderr");
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(at("stdout")), text_of(at("stderr"))};
-  }
-};
+using Folder = hearth::test::CommandFolder;
+using hearth::test::text_of;
 
 std::string line_of(const json& id, const std::string& text) { return json{{"id", id}, {"text", text}}.dump() + "\n"; }
 

@@ -5,6 +5,10 @@
 #include <cmath>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
+#include <hearth/confidence.h>
+
 namespace hearth::tool {
 namespace {
 
@@ -12,13 +16,6 @@ constexpr std::size_t kTurn = 50;
 
 Tensor input_of(const LabelledImages& images, std::size_t i, std::span<const std::int64_t> shape) {
   return Tensor::of_floats("image", {shape.begin(), shape.end()}, images.scaled(i));
-}
-
-float confidence_of(std::span<const float> logits) {
-  const float largest = std::ranges::max(logits);
-  float sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  return 1.f / sum;
 }
 
 double share_of(std::size_t part, std::size_t whole) {
@@ -46,7 +43,8 @@ Result<Answers> answer(EdgeModel& model, std::span<const std::int64_t> shape, co
     const auto logits = outputs.value().front().floats();
     const auto label = static_cast<std::uint8_t>(std::ranges::max_element(logits) - logits.begin());
     answers.labels.push_back(label);
-    answers.confidences.push_back(confidence_of(logits));
+    answers.confidences.push_back(confidence_of(logits, Scores::kLogits, {}));
+    answers.scores.insert(answers.scores.end(), logits.begin(), logits.end());
     right += label == images.labels[i] ? 1 : 0;
     if (progress && i % 100 == 0) progress(share_of(i, images.count()));
   }
@@ -72,6 +70,20 @@ Result<std::vector<Latency>> time_in_turns(std::span<const Timed> models, const 
   std::vector<Latency> latencies;
   for (auto& of_one : times) latencies.push_back(latency_of(of_one));
   return latencies;
+}
+
+std::string cascade_records(const Answers& edge, const Answers& cloud, std::span<const std::uint8_t> truth) {
+  std::string lines;
+  const std::size_t classes = edge.scores.size() / truth.size();
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    const auto* scores = edge.scores.data() + i * classes;
+    lines +=
+        nlohmann::ordered_json{
+            {"edge_scores", std::span(scores, classes)}, {"label", truth[i]}, {"cloud_label", cloud.labels[i]}}
+            .dump() +
+        "\n";
+  }
+  return lines;
 }
 
 std::vector<CascadeFigures> cascade_curve(const Answers& edge, const Answers& cloud,

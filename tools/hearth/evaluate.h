@@ -18,6 +18,7 @@ namespace hearth::tool {
 struct Answers {
   std::vector<std::uint8_t> labels;
   std::vector<float> confidences;  ///< The largest softmax probability.
+  std::vector<float> scores;       ///< Ten logits of each image, one image after the other.
   double accuracy = 0;             ///< A fraction.
 };
 
@@ -44,6 +45,9 @@ Result<std::vector<Latency>> time_in_turns(std::span<const Timed> models, const 
 struct CascadeFigures {
   double threshold = 0, cloud_share = 0, accuracy = 0;
 };
+
+/// The answers to labelled images as `hearth calibrate cascade` reads them: JSON lines.
+std::string cascade_records(const Answers& edge, const Answers& cloud, std::span<const std::uint8_t> truth);
 
 /// By rising threshold: 0.01, 0.02 to 0.99. All three hold the same images, in the same order.
 std::vector<CascadeFigures> cascade_curve(const Answers& edge, const Answers& cloud,

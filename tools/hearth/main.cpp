@@ -11,6 +11,7 @@
 
 #include "runtime/base/json_reader.h"
 #include "tools/hearth/audit_command.h"
+#include "tools/hearth/calibrate_command.h"
 #include "tools/hearth/exit_codes.h"
 #include "tools/hearth/places.h"
 #include "tools/hearth/policy_command.h"
@@ -37,6 +38,7 @@ struct Command {
 constexpr std::array kCommands = {
     Command{"policy", "Check, test, explain, compare and prove policy files", policy_main},
     Command{"audit", "Check the audit log, sign its head, prove what never left", audit_main},
+    Command{"calibrate", "Measure the threshold of a cascade from labelled answers", calibrate_main},
     Command{"prepare", "Train the model pair, quantize its edge half, save both", models_main},
     Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
     Command{"scan", "Find personal data in JSON lines", scan_main},

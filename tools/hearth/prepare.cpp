@@ -191,6 +191,10 @@ Result<ordered_json> measure(const ModelFolder& folder, const FashionMnist& data
   }
   models["edge.pt"]["quantized_engine"] =
       edge::TorchEngine::quantized_engine(std::filesystem::file_size(folder.part("edge.pt")));
+  if (auto kept = folder.write_part("validation.jsonl",
+                                    cascade_records(on_validation[1], on_validation[2], data.validation.labels));
+      !kept.ok())
+    return kept.error();
   return ordered_json{{"models", models},
                       {"cascade", cascade_json(on_validation[1], on_validation[2], data.validation)}};
 }
@@ -209,7 +213,7 @@ Result<ordered_json> publish(const ModelFolder& folder, const ordered_json& sett
   all.update(figures);
   auto written = folder.write_part("pair.json", pair);
   if (written.ok()) written = folder.write_part("prepare.json", all.dump(2) + "\n");
-  for (const char* name : {"edge_float.pt", "edge.pt", "cloud.pt", "pair.json", "prepare.json"}) {
+  for (const char* name : {"edge_float.pt", "edge.pt", "cloud.pt", "validation.jsonl", "pair.json", "prepare.json"}) {
     if (written.ok()) written = folder.publish(name);
   }
   if (!written.ok()) return written.error();

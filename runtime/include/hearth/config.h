@@ -3,9 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include <hearth/confidence.h>
 #include <hearth/egress_permit.h>
 #include <hearth/result.h>
 #include <hearth/tensor.h>
@@ -33,15 +36,15 @@ struct CloudBinding {
   std::string text_input;  ///< Name of a BYTES [1] input that takes Request::text. Empty: text never leaves.
 };
 
-/// How `outputs[0]` is to be read when a confidence is computed.
-enum class Scores : std::uint8_t { kLogits, kProbabilities };
-
 /// An edge model and a cloud model under one name. Written by `hearth prepare` as `pair.json`.
 struct ModelPair {
   std::string name;
   EdgeBinding edge;
   CloudBinding cloud;
   Scores scores = Scores::kLogits;
+  /// The app's own confidence of the edge outputs, 0 to 1, instead of one made from the scores. Called on the thread of
+  /// the forward pass. What is not a number counts as unsure.
+  std::function<float(std::span<const Tensor>)> confidence;
   std::vector<std::string> labels;  ///< Answers compare by the label of the largest score in `outputs[0]`.
 };
 
