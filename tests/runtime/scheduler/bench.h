@@ -9,7 +9,23 @@
 
 namespace hearth::test {
 
-using namespace hearth::scheduler;
+using scheduler::Action;
+using scheduler::CancelAsked;
+using scheduler::CancelCloud;
+using scheduler::CloudFinished;
+using scheduler::CloudSites;
+using scheduler::CloudVerdict;
+using scheduler::EdgeFinished;
+using scheduler::Event;
+using scheduler::Finish;
+using scheduler::RunEdge;
+using scheduler::SchedulerCore;
+using scheduler::SetTimer;
+using scheduler::ShutDown;
+using scheduler::StartCloud;
+using scheduler::Submitted;
+using scheduler::TimerFired;
+using scheduler::Wish;
 using std::chrono::milliseconds;
 
 inline RuntimeConfig config_of(const Limits& limits, const CloudTiming& timing, std::size_t endpoints,
