@@ -12,7 +12,7 @@ from pathlib import Path
 FLOORS = {
     "runtime/base/": 0, "runtime/include/hearth/result.h": 0, "runtime/include/hearth/time.h": 0,
     "runtime/include/hearth/random.h": 0,
-    "runtime/include/hearth/": 1, "runtime/base/tensor.cpp": 1, "runtime/base/outcome.cpp": 1,
+    "runtime/include/hearth/": 1, "runtime/base/tensor.cpp": 1, "runtime/base/outcome.cpp": 1, "runtime/base/confidence.cpp": 1,
     "policies/": 2,
     "runtime/privacy/": 3, "runtime/signals/": 3, "runtime/cloud/": 3, "runtime/telemetry/": 3, "runtime/config/": 3,
     "runtime/scheduler/": 4,
