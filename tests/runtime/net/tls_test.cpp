@@ -6,14 +6,14 @@
 #include <openssl/ssl.h>
 #include <catch2/catch.hpp>
 
+#include "cloud_stub/certificate.h"
 #include "tests/runtime/net/attempts.h"
-#include "tests/runtime/net/certificate.h"
 #include "tests/runtime/net/scripted_server.h"
 #include "tests/support/temp_folder.h"
 
 using namespace hearth;
+using stub::Certificate;
 using test::Attempts;
-using test::Certificate;
 using test::endpoint_at;
 using test::error_of;
 using test::ok_reply;
