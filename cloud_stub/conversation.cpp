@@ -143,9 +143,7 @@ Conversation::Answer Conversation::exchange() {
   if (!length || *length > world_.config.body_bytes_max) co_return co_await pass_through();
   const bool admin = is_admin(head->path());
   if (admin && !is_local()) {
-    co_await client_.write(script_of(refusal(403, "/admin is for this machine only")).steps[0].bytes);
-    client_.close();
-    co_return false;
+    co_return co_await play_last(script_of(refusal(403, "/admin is for this machine only")), true);
   }
   sim::FaultDecision decision;
   if (!admin) {
@@ -157,7 +155,7 @@ Conversation::Answer Conversation::exchange() {
         if (whole) world_.swallowed(*head, std::string_view(in_).substr(head_size, *length));
         in_.erase(0, head_size + std::min<std::size_t>(*length, in_.size() - head_size));
         if (!whole) co_return false;
-        co_return co_await play(script_of(refusal(400, found.error().message)));
+        co_return co_await play_last(script_of(refusal(400, found.error().message)), says_close(*head));
       }
       decision = std::move(found).value();
       head->remove(kFaultHeader);
@@ -198,12 +196,7 @@ Conversation::Answer Conversation::serve(const HttpHead& head, std::string body,
   }
   const bool changed = stage == FaultStage::kReply;
   const ReplyScript script = changed ? script_for(*fault, *reply, exchanges_) : script_of(*reply);
-  const bool goes_on = co_await play(script);
-  if (goes_on && (says_close(reply->head) || says_close(head))) {
-    client_.close();
-    co_return false;
-  }
-  co_return goes_on;
+  co_return co_await play_last(script, says_close(reply->head) || says_close(head));
 }
 
 Conversation::Answer Conversation::replace_server(const sim::FaultSpec& fault, const HttpHead& head,
@@ -226,12 +219,7 @@ Conversation::Answer Conversation::replace_server(const sim::FaultSpec& fault, c
       break;
   }
   const WireReply reply = canned_reply(fault, world_.self, std::time(nullptr));
-  const bool goes_on = co_await play(script_of(reply));
-  if (goes_on && says_close(head)) {
-    client_.close();
-    co_return false;
-  }
-  co_return goes_on;
+  co_return co_await play_last(script_of(reply), says_close(head));
 }
 
 Conversation::Answer Conversation::connect() {
@@ -293,6 +281,12 @@ Conversation::Answer Conversation::read_reply(WireReply& reply, bool no_body) {
   }
   reply.body = bytes.substr(head_size, *length);
   co_return true;
+}
+
+Conversation::Answer Conversation::play_last(const ReplyScript& script, bool last) {
+  const bool goes_on = co_await play(script);
+  if (goes_on && last) client_.close();
+  co_return goes_on && !last;
 }
 
 Conversation::Answer Conversation::play(const ReplyScript& script) {

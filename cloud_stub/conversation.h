@@ -41,6 +41,7 @@ class Conversation {
   boost::asio::awaitable<std::optional<WireReply>> ask_server(HttpHead head, const std::string& body, Duration waited);
   Answer read_reply(WireReply& reply, bool no_body);
   Answer play(const ReplyScript& script);
+  Answer play_last(const ReplyScript& script, bool last);
   Answer pass_through();
   Task pump_up();
   Task pump_down();

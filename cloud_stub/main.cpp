@@ -241,11 +241,13 @@ int run(const Flags& flags, std::vector<std::shared_ptr<Model>> models) {
       flags.server.host.find(':') == std::string::npos ? flags.server.host : "[" + flags.server.host + "]";
   const std::string url = (flags.tls ? "https://" : "http://") + host + ":" + std::to_string(port.value());
   const bool fronted = server.server_port() != port.value();
-  const std::string admin = fronted ? "http://127.0.0.1:" + std::to_string(server.server_port()) : url;
+  const std::string behind = "http://127.0.0.1:" + std::to_string(server.server_port());
   if (flags.json) {
-    std::cout << nlohmann::json{{"listening", url}, {"admin", admin}}.dump() << std::endl;
+    nlohmann::json ready{{"listening", url}};
+    if (fronted) ready["server"] = behind;
+    std::cout << ready.dump() << std::endl;
   } else {
-    std::cout << "listening " << url << (fronted ? "\nadmin " + admin : "") << std::endl;
+    std::cout << "listening " << url << (fronted ? "\nserver " + behind : "") << std::endl;
   }
   wait_for_end(flags.exit_with_stdin);
   server.stop();

@@ -214,7 +214,7 @@ FaultSpec read_fault(JsonReader& reader) {
   std::size_t route = 0;
   reader.read_choice("route", route, {"infer", "any"});
   spec.route = static_cast<FaultRoute>(route);
-  if (name.empty()) return spec;
+  if (!reader.has("fault")) return spec;
 
   const auto all = all_faults();
   const auto found = std::find_if(all.begin(), all.end(), [&](const FaultFacts& facts) { return facts.name == name; });
