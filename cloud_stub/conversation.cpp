@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <tuple>
 #include <utility>
 
@@ -181,7 +183,7 @@ Conversation::Answer Conversation::serve(const HttpHead& head, std::string body,
   const bool first_reuse_only = fault && fault->kind == FaultKind::kCloseOnReuse && exchanges_ == 1;
   if (stage == FaultStage::kRequest && fault->kind != FaultKind::kNoContinue && !first_reuse_only && !fault->executed) {
     world_.swallowed(head, body);
-    co_return co_await replace_server(*fault, head, body);
+    co_return co_await replace_server(*fault, head);
   }
   const auto asked_at = SteadyClock::now();
   const auto reply = co_await ask_server(head, body, decision.wait);
@@ -189,7 +191,7 @@ Conversation::Answer Conversation::serve(const HttpHead& head, std::string body,
     client_.close();
     co_return false;
   }
-  if (stage == FaultStage::kRequest && fault->executed) co_return co_await replace_server(*fault, head, body);
+  if (stage == FaultStage::kRequest && fault->executed) co_return co_await replace_server(*fault, head);
   if (decision.slow_factor > 1) {
     const Duration took = SteadyClock::now() - asked_at;
     co_await client_.wait(from_ms(to_ms(took) * (decision.slow_factor - 1)));
@@ -199,8 +201,7 @@ Conversation::Answer Conversation::serve(const HttpHead& head, std::string body,
   co_return co_await play_last(script, says_close(reply->head) || says_close(head));
 }
 
-Conversation::Answer Conversation::replace_server(const sim::FaultSpec& fault, const HttpHead& head,
-                                                  const std::string&) {
+Conversation::Answer Conversation::replace_server(const sim::FaultSpec& fault, const HttpHead& head) {
   switch (fault.kind) {
     case FaultKind::kResetAfterRequest:
       client_.reset();

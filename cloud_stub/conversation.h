@@ -37,7 +37,7 @@ class Conversation {
   Answer read_head(std::optional<HttpHead>& head, std::size_t& size);
   Answer read_body(const HttpHead& head, std::size_t head_size, std::size_t size);
   Answer serve(const HttpHead& head, std::string body, const sim::FaultDecision& decision);
-  Answer replace_server(const sim::FaultSpec& fault, const HttpHead& head, const std::string& body);
+  Answer replace_server(const sim::FaultSpec& fault, const HttpHead& head);
   boost::asio::awaitable<std::optional<WireReply>> ask_server(HttpHead head, const std::string& body, Duration waited);
   Answer read_reply(WireReply& reply, bool no_body);
   Answer play(const ReplyScript& script);

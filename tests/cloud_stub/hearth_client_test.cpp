@@ -102,78 +102,85 @@ struct Case {
   bool hangs = false;
 };
 
-const std::vector<Case>& cases() {
-  static const std::vector<Case> all{
-      // The connection.
-      {"reset_after_request", "unavailable: endpoint 'cloud': connection broke"},
-      {R"({"fault":"reset_after_request","executed":true})", "unavailable: endpoint 'cloud': connection broke"},
-      {"blackhole", "deadline_exceeded: ", true},
-      {"half_open", "deadline_exceeded: ", true},
-      {"reset_mid_head", "unavailable: "},
-      {R"({"fault":"reset_mid_body","bytes":30})", "unavailable: "},
-      {"cut_mid_head", "unavailable: endpoint 'cloud': the server closed the connection in the middle of its reply"},
-      {R"({"fault":"cut_mid_body","bytes":30})",
-       "unavailable: endpoint 'cloud': the server closed the connection in the middle"},
-      {R"({"fault":"drip","bytes":50,"delay_ms":1})", "right"},
-      {R"({"fault":"drip","bytes":1,"delay_ms":1000})", "deadline_exceeded: ", true},
-      {R"({"fault":"slow_close","delay_ms":5})", "right"},
-      {"half_close", "right"},
-      {"close_after_reply", "right"},
-      {R"({"fault":"latency","delay_ms":5})", "right"},
-      {R"({"fault":"latency","delay_ms":100000})", "deadline_exceeded: ", true},
-      {R"({"fault":"loss","delay_ms":1,"enter_bad":1,"packets":2})", "right"},
-      // The protocol.
-      {R"({"fault":"status","status":400})", "invalid_argument: the server answered with status 400"},
-      {R"({"fault":"status","status":401})", "invalid_argument: "},
-      {R"({"fault":"status","status":403})", "invalid_argument: "},
-      {R"({"fault":"status","status":404})", "invalid_argument: "},
-      {R"({"fault":"status","status":408})", "unavailable: "},
-      {R"({"fault":"status","status":413})", "invalid_argument: "},
-      {R"({"fault":"status","status":422})", "invalid_argument: "},
-      {R"({"fault":"status","status":429,"retry_after":"99999999999999999999"})", "unavailable: "},
-      {R"({"fault":"status","status":429,"retry_after":"soon"})", "unavailable: "},
-      {R"({"fault":"status","status":500})", "unavailable: "},
-      {R"({"fault":"status","status":502})", "unavailable: "},
-      {R"({"fault":"status","status":503,"retry_after":"Wed, 21 Oct 2099 07:28:00 GMT"})", "unavailable: "},
-      {R"({"fault":"status","status":504})", "unavailable: "},
-      {R"({"fault":"status","status":529})", "unavailable: "},
-      {R"({"fault":"clock_skew","skew_ms":-80000000})", "unavailable: "},
-      {R"({"fault":"slow_head","delay_ms":5})", "right"},
-      {"slow_head", "deadline_exceeded: ", true},
-      {R"({"fault":"stall_body","bytes":10,"delay_ms":5})", "right"},
-      {R"({"fault":"stall_body","bytes":10})", "deadline_exceeded: ", true},
-      {"garbage", "corrupt: endpoint 'cloud': not an HTTP reply"},
-      {"bad_status_line", "corrupt: endpoint 'cloud': not an HTTP reply"},
-      {"bad_header", "corrupt: endpoint 'cloud': not an HTTP reply"},
-      {"huge_head", "resource_exhausted: endpoint 'cloud': reply head over"},
-      {"length_too_long", "deadline_exceeded: ", true},
-      {"length_too_short", "corrupt: "},
-      {"length_twice", "corrupt: endpoint 'cloud': not an HTTP reply"},
-      {"duplicate_bytes", "corrupt: "},
-      {"bad_chunk", "corrupt: endpoint 'cloud': not an HTTP reply"},
-      {"chunk_cut", "unavailable: endpoint 'cloud': the server closed the connection in the middle of its reply"},
-      {R"({"fault":"chunk_stall","delay_ms":5})", "right"},
-      {"chunk_stall", "deadline_exceeded: ", true},
-      {"interim_flood", "corrupt: endpoint 'cloud': unexpected interim replies"},
-      {"duplicate_reply", "right"},
-      {"redirect", "corrupt: the server answered with status 307"},
-      {R"({"fault":"redirect","status":301})", "corrupt: the server answered with status 301"},
-      {"no_continue", "right"},  // hearth never asks to be told to continue
-      {"huge_body", "resource_exhausted: endpoint 'cloud': reply body over"},
-      {"gzip_bomb", "corrupt: "},
-      // The answer.
-      {"bad_json", "corrupt: reply: not a JSON object"},
-      {"html_page", "corrupt: reply: not a JSON object"},
-      {"wrong_content_type", "right"},
-      {"wrong_shape", "corrupt: reply: output 'y': another shape"},
-      {"wrong_datatype", "corrupt: reply: output 'y': another datatype"},
-      {"wrong_name", "corrupt: reply: an output that was not asked for"},
-      {"missing_output", "corrupt: reply: another number of outputs"},
-      {"nan", "corrupt: reply: "},
-      {"wrong_id", "corrupt: reply: another id"},
-      {"model_version", "right"},  // no version was asked for
-      {"wrong_answer", "wrong"},   // nothing in the protocol could tell
-  };
+const std::vector<Case> kConnectionCases{
+    {"reset_after_request", "unavailable: endpoint 'cloud': connection broke"},
+    {R"({"fault":"reset_after_request","executed":true})", "unavailable: endpoint 'cloud': connection broke"},
+    {"blackhole", "deadline_exceeded: ", true},
+    {"half_open", "deadline_exceeded: ", true},
+    {"reset_mid_head", "unavailable: "},
+    {R"({"fault":"reset_mid_body","bytes":30})", "unavailable: "},
+    {"cut_mid_head", "unavailable: endpoint 'cloud': the server closed the connection in the middle of its reply"},
+    {R"({"fault":"cut_mid_body","bytes":30})",
+     "unavailable: endpoint 'cloud': the server closed the connection in the middle"},
+    {R"({"fault":"drip","bytes":50,"delay_ms":1})", "right"},
+    {R"({"fault":"drip","bytes":1,"delay_ms":1000})", "deadline_exceeded: ", true},
+    {R"({"fault":"slow_close","delay_ms":5})", "right"},
+    {"half_close", "right"},
+    {"close_after_reply", "right"},
+    {R"({"fault":"latency","delay_ms":5})", "right"},
+    {R"({"fault":"latency","delay_ms":100000})", "deadline_exceeded: ", true},
+    {R"({"fault":"loss","delay_ms":1,"enter_bad":1,"packets":2})", "right"},
+};
+
+const std::vector<Case> kProtocolCases{
+    {R"({"fault":"status","status":400})", "invalid_argument: the server answered with status 400"},
+    {R"({"fault":"status","status":401})", "invalid_argument: "},
+    {R"({"fault":"status","status":403})", "invalid_argument: "},
+    {R"({"fault":"status","status":404})", "invalid_argument: "},
+    {R"({"fault":"status","status":408})", "unavailable: "},
+    {R"({"fault":"status","status":413})", "invalid_argument: "},
+    {R"({"fault":"status","status":422})", "invalid_argument: "},
+    {R"({"fault":"status","status":429,"retry_after":"99999999999999999999"})", "unavailable: "},
+    {R"({"fault":"status","status":429,"retry_after":"soon"})", "unavailable: "},
+    {R"({"fault":"status","status":500})", "unavailable: "},
+    {R"({"fault":"status","status":502})", "unavailable: "},
+    {R"({"fault":"status","status":503,"retry_after":"Wed, 21 Oct 2099 07:28:00 GMT"})", "unavailable: "},
+    {R"({"fault":"status","status":504})", "unavailable: "},
+    {R"({"fault":"status","status":529})", "unavailable: "},
+    {R"({"fault":"clock_skew","skew_ms":-80000000})", "unavailable: "},
+    {R"({"fault":"slow_head","delay_ms":5})", "right"},
+    {"slow_head", "deadline_exceeded: ", true},
+    {R"({"fault":"stall_body","bytes":10,"delay_ms":5})", "right"},
+    {R"({"fault":"stall_body","bytes":10})", "deadline_exceeded: ", true},
+    {"garbage", "corrupt: endpoint 'cloud': not an HTTP reply"},
+    {"bad_status_line", "corrupt: endpoint 'cloud': not an HTTP reply"},
+    {"bad_header", "corrupt: endpoint 'cloud': not an HTTP reply"},
+    {"huge_head", "resource_exhausted: endpoint 'cloud': reply head over"},
+    {"length_too_long", "deadline_exceeded: ", true},
+    {"length_too_short", "corrupt: "},
+    {"length_twice", "corrupt: endpoint 'cloud': not an HTTP reply"},
+    {"duplicate_bytes", "corrupt: "},
+    {"bad_chunk", "corrupt: endpoint 'cloud': not an HTTP reply"},
+    {"chunk_cut", "unavailable: endpoint 'cloud': the server closed the connection in the middle of its reply"},
+    {R"({"fault":"chunk_stall","delay_ms":5})", "right"},
+    {"chunk_stall", "deadline_exceeded: ", true},
+    {"interim_flood", "corrupt: endpoint 'cloud': unexpected interim replies"},
+    {"duplicate_reply", "right"},
+    {"redirect", "corrupt: the server answered with status 307"},
+    {R"({"fault":"redirect","status":301})", "corrupt: the server answered with status 301"},
+    {"no_continue", "right"},  // hearth never asks to be told to continue
+    {"huge_body", "resource_exhausted: endpoint 'cloud': reply body over"},
+    {"gzip_bomb", "corrupt: "},
+};
+
+const std::vector<Case> kAnswerCases{
+    {"bad_json", "corrupt: reply: not a JSON object"},
+    {"html_page", "corrupt: reply: not a JSON object"},
+    {"wrong_content_type", "right"},
+    {"wrong_shape", "corrupt: reply: output 'y': another shape"},
+    {"wrong_datatype", "corrupt: reply: output 'y': another datatype"},
+    {"wrong_name", "corrupt: reply: an output that was not asked for"},
+    {"missing_output", "corrupt: reply: another number of outputs"},
+    {"nan", "corrupt: reply: "},
+    {"wrong_id", "corrupt: reply: another id"},
+    {"model_version", "right"},  // no version was asked for
+    {"wrong_answer", "wrong"},   // nothing in the protocol could tell
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> all = kConnectionCases;
+  all.insert(all.end(), kProtocolCases.begin(), kProtocolCases.end());
+  all.insert(all.end(), kAnswerCases.begin(), kAnswerCases.end());
   return all;
 }
 

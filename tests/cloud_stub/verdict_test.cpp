@@ -28,6 +28,81 @@ std::string input(const std::string& a) {
   return R"({"inputs":[)" + a + R"(,{"name":"t","datatype":"BYTES","shape":[1],"data":["boot"]}]})";
 }
 
+const std::string kRight = R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[1,2]})";
+
+std::string binary_input(const std::string& size) {
+  return input(R"({"name":"a","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":)" + size + "}}");
+}
+
+struct Wrong {
+  std::string what;
+  std::string body;
+};
+
+// Triton qa/L0_http (http_test.py, http_input_size_limit_test.py) and OVMS kfs_rest_parser_test.cpp, case by case.
+std::vector<Wrong> wrong_tensors() {
+  return {
+      {"negative dimension", input(R"({"name":"a","datatype":"FP32","shape":[-1,2],"data":[1,2]})")},
+      {"two negative dimensions", input(R"({"name":"a","datatype":"FP32","shape":[-1,-2],"data":[1,2]})")},
+      {"dimension not a number", input(R"({"name":"a","datatype":"FP32","shape":["1",2],"data":[1,2]})")},
+      {"dimension with a fraction", input(R"({"name":"a","datatype":"FP32","shape":[1.5,2],"data":[1,2]})")},
+      {"zero batch", input(R"({"name":"a","datatype":"FP32","shape":[0,2],"data":[1,2]})")},
+      {"element count overflows",
+       input(R"({"name":"a","datatype":"FP32","shape":[9223372036854775807,2],"data":[1,2]})")},
+      {"dimension over 64 bits",
+       input(R"({"name":"a","datatype":"FP32","shape":[99999999999999999999,2],"data":[1,2]})")},
+      {"shape missing", input(R"({"name":"a","datatype":"FP32","data":[1,2]})")},
+      {"shape not an array", input(R"({"name":"a","datatype":"FP32","shape":2,"data":[1,2]})")},
+      {"too many elements", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[1,2,3]})")},
+      {"too few elements", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[1]})")},
+      {"no data", input(R"({"name":"a","datatype":"FP32","shape":[1,2]})")},
+      {"data not an array", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":1})")},
+      {"data of another type", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":["1","2"]})")},
+      {"data nested otherwise than the shape",
+       input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[[1],[2]]})")},
+      {"data over the type's range", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[1e39,2]})")},
+      {"datatype missing", input(R"({"name":"a","shape":[1,2],"data":[1,2]})")},
+      {"datatype unknown", input(R"({"name":"a","datatype":"FP31","shape":[1,2],"data":[1,2]})")},
+      {"datatype not a string", input(R"({"name":"a","datatype":32,"shape":[1,2],"data":[1,2]})")},
+      {"name missing", input(R"({"datatype":"FP32","shape":[1,2],"data":[1,2]})")},
+      {"name not a string", input(R"({"name":1,"datatype":"FP32","shape":[1,2],"data":[1,2]})")},
+      {"unknown input", input(R"({"name":"b","datatype":"FP32","shape":[1,2],"data":[1,2]})")},
+      {"input twice", input(kRight + "," + kRight)},
+      {"input missing", R"({"inputs":[)" + kRight + "]}"},
+      {"no inputs", R"({"inputs":[]})"},
+      {"inputs missing", R"({"id":"1"})"},
+      {"inputs not an array", R"({"inputs":{}})"},
+      {"input not an object", R"({"inputs":[1]})"},
+      {"id not a string", R"({"id":1,"inputs":[)" + kRight + "]}"},
+  };
+}
+
+std::vector<Wrong> wrong_requests() {
+  return {
+      {"parameters not an object", R"({"parameters":[],"inputs":[)" + kRight + "]}"},
+      {"a parameter that is an object", R"({"parameters":{"a":{}},"inputs":[)" + kRight + "]}"},
+      {"timeout not a number", R"({"parameters":{"timeout":"1"},"inputs":[)" + kRight + "]}"},
+      {"binary size negative", binary_input("-8")},
+      {"binary size a string", binary_input("\"8\"")},
+      {"binary size a fraction", binary_input("8.0")},
+      {"binary size more than the body holds", binary_input("99999999999")},
+      {"binary size over 64 bits", binary_input("99999999999999999999")},
+      {"binary size and data",
+       input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[1,2],"parameters":{"binary_data_size":0}})")},
+      {"output twice", R"({"outputs":[{"name":"twice"},{"name":"twice"}],)" + input(kRight).substr(1)},
+      {"unknown output", R"({"outputs":[{"name":"thrice"}],)" + input(kRight).substr(1)},
+      {"outputs not an array", R"({"outputs":{},)" + input(kRight).substr(1)},
+      {"output without a name", R"({"outputs":[{}],)" + input(kRight).substr(1)},
+      {"binary_data not a boolean",
+       R"({"outputs":[{"name":"twice","parameters":{"binary_data":1}}],)" + input(kRight).substr(1)},
+      {"nested 1000 deep", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":)" + std::string(1000, '[') +
+                                 std::string(1000, ']') + "}")},
+      {"a raw request of nothing", ""},
+      {"not an object", "[1]"},
+      {"trailing text", kDoubleJson + "x"},
+  };
+}
+
 }  // namespace
 
 TEST_CASE("the same id twice is a repeated attempt, the same inputs under new ids are a retry or a hedge") {
@@ -93,79 +168,20 @@ TEST_CASE("with a bearer token set every other request is 401") {
   CHECK(served.get("/admin/stats").status == 200);
 }
 
-// Triton qa/L0_http (http_test.py, http_input_size_limit_test.py) and OVMS kfs_rest_parser_test.cpp, case by case.
 TEST_CASE("requests from the lists of Triton and OVMS are each refused with one clear line, and the stub lives on") {
   Served served;
-  const std::string right = R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[1,2]})";
-  REQUIRE(served.post(kPath, input(right)).status == 200);
-  const auto binary = [](const std::string& size) {
-    return R"({"name":"a","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":)" + size + "}}";
-  };
-  const std::vector<std::pair<std::string, std::string>> cases{
-      // what is wrong, the request
-      {"negative dimension", input(R"({"name":"a","datatype":"FP32","shape":[-1,2],"data":[1,2]})")},
-      {"two negative dimensions", input(R"({"name":"a","datatype":"FP32","shape":[-1,-2],"data":[1,2]})")},
-      {"dimension not a number", input(R"({"name":"a","datatype":"FP32","shape":["1",2],"data":[1,2]})")},
-      {"dimension with a fraction", input(R"({"name":"a","datatype":"FP32","shape":[1.5,2],"data":[1,2]})")},
-      {"zero batch", input(R"({"name":"a","datatype":"FP32","shape":[0,2],"data":[1,2]})")},
-      {"element count overflows",
-       input(R"({"name":"a","datatype":"FP32","shape":[9223372036854775807,2],"data":[1,2]})")},
-      {"dimension over 64 bits",
-       input(R"({"name":"a","datatype":"FP32","shape":[99999999999999999999,2],"data":[1,2]})")},
-      {"shape missing", input(R"({"name":"a","datatype":"FP32","data":[1,2]})")},
-      {"shape not an array", input(R"({"name":"a","datatype":"FP32","shape":2,"data":[1,2]})")},
-      {"too many elements", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[1,2,3]})")},
-      {"too few elements", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[1]})")},
-      {"no data", input(R"({"name":"a","datatype":"FP32","shape":[1,2]})")},
-      {"data not an array", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":1})")},
-      {"data of another type", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":["1","2"]})")},
-      {"data nested otherwise than the shape",
-       input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[[1],[2]]})")},
-      {"data over the type's range", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[1e39,2]})")},
-      {"datatype missing", input(R"({"name":"a","shape":[1,2],"data":[1,2]})")},
-      {"datatype unknown", input(R"({"name":"a","datatype":"FP31","shape":[1,2],"data":[1,2]})")},
-      {"datatype not a string", input(R"({"name":"a","datatype":32,"shape":[1,2],"data":[1,2]})")},
-      {"name missing", input(R"({"datatype":"FP32","shape":[1,2],"data":[1,2]})")},
-      {"name not a string", input(R"({"name":1,"datatype":"FP32","shape":[1,2],"data":[1,2]})")},
-      {"unknown input", input(R"({"name":"b","datatype":"FP32","shape":[1,2],"data":[1,2]})")},
-      {"input twice", input(right + "," + right)},
-      {"input missing", R"({"inputs":[)" + right + "]}"},
-      {"no inputs", R"({"inputs":[]})"},
-      {"inputs missing", R"({"id":"1"})"},
-      {"inputs not an array", R"({"inputs":{}})"},
-      {"input not an object", R"({"inputs":[1]})"},
-      {"id not a string", R"({"id":1,"inputs":[)" + right + "]}"},
-      {"parameters not an object", R"({"parameters":[],"inputs":[)" + right + "]}"},
-      {"a parameter that is an object", R"({"parameters":{"a":{}},"inputs":[)" + right + "]}"},
-      {"timeout not a number", R"({"parameters":{"timeout":"1"},"inputs":[)" + right + "]}"},
-      {"binary size negative", input(binary("-8"))},
-      {"binary size a string", input(binary("\"8\""))},
-      {"binary size a fraction", input(binary("8.0"))},
-      {"binary size more than the body holds", input(binary("99999999999"))},
-      {"binary size over 64 bits", input(binary("99999999999999999999"))},
-      {"binary size and data",
-       input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":[1,2],"parameters":{"binary_data_size":0}})")},
-      {"output twice", R"({"outputs":[{"name":"twice"},{"name":"twice"}],)" + input(right).substr(1)},
-      {"unknown output", R"({"outputs":[{"name":"thrice"}],)" + input(right).substr(1)},
-      {"outputs not an array", R"({"outputs":{},)" + input(right).substr(1)},
-      {"output without a name", R"({"outputs":[{}],)" + input(right).substr(1)},
-      {"binary_data not a boolean",
-       R"({"outputs":[{"name":"twice","parameters":{"binary_data":1}}],)" + input(right).substr(1)},
-      {"nested 1000 deep", input(R"({"name":"a","datatype":"FP32","shape":[1,2],"data":)" + std::string(1000, '[') +
-                                 std::string(1000, ']') + "}")},
-      {"a raw request of nothing", ""},
-      {"not an object", "[1]"},
-      {"trailing text", kDoubleJson + "x"},
-  };
-  for (const auto& [what, body] : cases) {
-    CAPTURE(what);
-    const auto reply = served.post(kPath, body);
-    CHECK(reply.status == 400);
-    CHECK(error_of(reply) != "no error");
-    CHECK(error_of(reply).find('\n') == std::string::npos);
-    CHECK(error_of(reply).size() < 200);
+  REQUIRE(served.post(kPath, input(kRight)).status == 200);
+  for (const auto& list : {wrong_tensors(), wrong_requests()}) {
+    for (const auto& [what, body] : list) {
+      CAPTURE(what);
+      const auto reply = served.post(kPath, body);
+      CHECK(reply.status == 400);
+      CHECK(error_of(reply) != "no error");
+      CHECK(error_of(reply).find('\n') == std::string::npos);
+      CHECK(error_of(reply).size() < 200);
+    }
   }
-  CHECK(served.post(kPath, input(right)).status == 200);
+  CHECK(served.post(kPath, input(kRight)).status == 200);
   CHECK(served.server().stats().connections == 1);
 }
 
