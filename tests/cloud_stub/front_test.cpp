@@ -81,8 +81,11 @@ TEST_CASE("without an active fault the front changes nothing") {
   RawClient nonsense(stub.port());
   nonsense.send("nonsense\r\n\r\n");
   CHECK(has(nonsense.read_until("\r\n\r\n"), "HTTP/1.1 400 "));
-  const std::string large(17 << 20, ' ');
-  CHECK(stub.post("/v2/models/double/infer", large).status == 413);
+  StubConfig small = with_faults();
+  small.body_bytes_max = 1000;
+  Fronted limited(small);
+  CHECK(limited.post("/v2/models/double/infer", std::string(300'000, ' ')).status == 413);
+  CHECK(is_right(limited.post("/v2/models/double/infer", kDoubleJson).body));
 }
 
 TEST_CASE("nobody listens while refuse is active, and after it the same port answers") {
