@@ -7,6 +7,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <limits>
 #include <memory>
@@ -16,6 +18,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cloud_stub/faults.h"
 #include "cloud_stub/models.h"
 #include "cloud_stub/server.h"
 #include "cloud_stub/shaping.h"
@@ -24,6 +27,7 @@ namespace {
 
 using namespace hearth::stub;
 
+constexpr int kExitNo = 1;
 constexpr int kExitBadInput = 2;
 constexpr int kExitRuntimeFailure = 3;
 
@@ -34,6 +38,11 @@ struct Flags {
   std::size_t model_threads = 1;
   std::vector<std::string> null_models;
   std::string config;
+  std::string faults;
+  bool tls = false;
+  std::string tls_authority;
+  std::string bearer_env;
+  bool verdict = false;
   std::uint64_t body_mib_max = 16;
   double latency_ms = 0;
   std::vector<double> latency_uniform;
@@ -47,12 +56,25 @@ struct Flags {
   bool stats = false;
 };
 
+void describe_faults(CLI::App& app, Flags& flags) {
+  app.add_option("--faults", flags.faults, "Fault timeline; its time begins with the server");
+  app.add_flag("--allow-faults", flags.server.allow_faults, "Obey the header x-hearth-fault and POST /admin/faults");
+  auto* tls = app.add_flag("--tls", flags.tls, "Speak https, with certificates made on the spot");
+  app.add_option("--tls-authority", flags.tls_authority, "Write the certificate that clients must trust to this file")
+      ->needs(tls);
+  app.add_option("--bearer-env", flags.bearer_env, "Ask for the bearer token in this environment variable, else 401");
+  app.add_flag("--verdict", flags.verdict, "Print the verdict on the clients on standard error; exit with 1 when bad");
+}
+
 void describe(CLI::App& app, Flags& flags) {
   app.get_formatter()->column_width(36);
   app.footer(
       "Example: hearth-cloud-stub --pair models/pair.json --config configs/stub/default.json\n"
       "         curl -s http://127.0.0.1:PORT/v2/models/NAME\n"
-      "Endpoints and limits: cloud_stub/README.md. Exit codes: 0 ok, 2 bad input, 3 failed while running.");
+      "         hearth-cloud-stub --null-model n --faults configs/faults/flaky.json --verdict\n"
+      "Endpoints and limits: cloud_stub/README.md; faults: docs/faults.md. Exit codes: 0 ok, 1 --verdict found "
+      "something,\n"
+      "2 bad input, 3 failed while running.");
   app.add_option("--host", flags.server.host, "Address to listen on")->capture_default_str();
   app.add_option("--port", flags.server.port, "Port; 0 is any free one")
       ->check(CLI::Range(0, 65535))
@@ -84,6 +106,7 @@ void describe(CLI::App& app, Flags& flags) {
   app.add_option("--body-mib-max", flags.body_mib_max, "Larger bodies get 413")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  describe_faults(app, flags);
   app.add_flag("--exit-with-stdin", flags.exit_with_stdin, "Stop when standard input ends (with a parent that died)");
   app.add_flag("--json", flags.json, "Print the ready line as JSON");
   app.add_flag("--stats", flags.stats, "Print the final counts on standard error");
@@ -115,6 +138,35 @@ Shaping shaping_of(const CLI::App& app, const Flags& flags, std::vector<std::str
   if (app.count("--seed") > 0) shaping.seed = flags.seed;
   for (auto& problem : problems_of(shaping)) problems.push_back(std::move(problem));
   return shaping;
+}
+
+void read_faults(Flags& flags, std::vector<std::string>& problems) {
+  if (!flags.faults.empty()) {
+    auto loaded = hearth::sim::load_timeline(flags.faults);
+    if (!loaded) {
+      problems.push_back(loaded.error().message);
+    } else if (auto known = check_servable(loaded.value(), flags.tls); !known) {
+      problems.push_back(flags.faults + ": " + known.error().message);
+    } else {
+      flags.server.faults = std::move(loaded).value();
+    }
+  }
+  if (!flags.bearer_env.empty()) {
+    const char* token = std::getenv(flags.bearer_env.c_str());
+    if (token == nullptr || *token == '\0') {
+      problems.push_back("--bearer-env " + flags.bearer_env + ": no such variable in the environment, or it is empty");
+    } else {
+      flags.server.bearer = token;
+    }
+  }
+  flags.server.judge = flags.verdict;
+  if (!flags.tls || !problems.empty()) return;
+  flags.server.tls = make_tls_identities();
+  if (flags.tls_authority.empty()) return;
+  std::ofstream file(flags.tls_authority);
+  if (!(file << flags.server.tls->authority_pem).flush()) {
+    problems.push_back("--tls-authority " + flags.tls_authority + ": cannot be written");
+  }
 }
 
 std::vector<std::shared_ptr<Model>> models_of(const Flags& flags, std::vector<std::string>& problems) {
@@ -187,12 +239,23 @@ int run(const Flags& flags, std::vector<std::shared_ptr<Model>> models) {
   }
   const std::string host =
       flags.server.host.find(':') == std::string::npos ? flags.server.host : "[" + flags.server.host + "]";
-  const std::string url = "http://" + host + ":" + std::to_string(port.value());
-  std::cout << (flags.json ? nlohmann::json{{"listening", url}}.dump() : "listening " + url) << std::endl;
+  const std::string url = (flags.tls ? "https://" : "http://") + host + ":" + std::to_string(port.value());
+  const bool fronted = server.server_port() != port.value();
+  const std::string behind = "http://127.0.0.1:" + std::to_string(server.server_port());
+  if (flags.json) {
+    nlohmann::json ready{{"listening", url}};
+    if (fronted) ready["server"] = behind;
+    std::cout << ready.dump() << std::endl;
+  } else {
+    std::cout << "listening " << url << (fronted ? "\nserver " + behind : "") << std::endl;
+  }
   wait_for_end(flags.exit_with_stdin);
   server.stop();
   if (flags.stats) std::cerr << stats_json(server.stats()) << '\n';
-  return 0;
+  if (!flags.verdict) return 0;
+  const std::string verdict = server.verdict_json();
+  std::cerr << verdict << '\n';
+  return nlohmann::json::parse(verdict)["clean"].get<bool>() ? 0 : kExitNo;
 }
 
 }  // namespace
@@ -213,6 +276,7 @@ int main(int argc, char** argv) {
   flags.server.shaping = shaping_of(app, flags, problems);
   flags.server.body_bytes_max = flags.body_mib_max << 20;
   auto models = models_of(flags, problems);
+  read_faults(flags, problems);
   for (const auto& problem : problems) std::cerr << "hearth-cloud-stub: " << problem << '\n';
   if (!problems.empty()) return kExitBadInput;
   return run(flags, std::move(models));

@@ -154,6 +154,11 @@ void read_header(InferRequest& request, const json& header, std::string_view bin
   }
   const json* parameters = parameters_of(request, header, "");
   request.binary_outputs = flag_of(request, parameters, "binary_data_output", "").value_or(false);
+  if (parameters != nullptr && parameters->contains("timeout")) {
+    const json& timeout = *parameters->find("timeout");
+    if (!timeout.is_number_unsigned()) return refuse(request, "parameters.timeout is not a number of microseconds");
+    request.timeout_us = timeout.get<std::uint64_t>();
+  }
   const auto inputs = header.find("inputs");
   if (inputs == header.end() || !inputs->is_array()) {
     refuse(request, "inputs is not an array");

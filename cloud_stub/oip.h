@@ -29,9 +29,10 @@ struct InferRequest {
   std::optional<std::string> id;
   /// In the order received. After an error: whatever could be decoded all the same, so that a tripwire misses nothing.
   std::vector<Tensor> inputs;
-  std::vector<OutputAsk> outputs;  ///< Empty: all of the model's.
-  bool binary_outputs = false;     ///< For outputs that were not asked for by name.
-  std::optional<OipError> error;   ///< The first thing wrong with it.
+  std::vector<OutputAsk> outputs;           ///< Empty: all of the model's.
+  std::optional<std::uint64_t> timeout_us;  ///< Triton's request parameter "timeout".
+  bool binary_outputs = false;              ///< For outputs that were not asked for by name.
+  std::optional<OipError> error;            ///< The first thing wrong with it.
 };
 
 /// JSON nested deeper than this is refused before it is parsed.

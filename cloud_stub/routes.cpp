@@ -33,6 +33,12 @@ Route route_admin(std::string_view method, std::string_view name) {
     if (name == word) return only("POST", method, {call, {}, {}});
   }
   if (name == "stats") return only("GET", method, {Call::kStats, {}, {}});
+  if (name == "verdict") return only("GET", method, {Call::kVerdict, {}, {}});
+  if (name == "faults") {
+    if (method == "POST") return {Call::kSetFaults, {}, {}};
+    if (method == "DELETE") return {Call::kClearFaults, {}, {}};
+    return only("GET", method, {Call::kFaults, {}, {}});
+  }
   return {};
 }
 

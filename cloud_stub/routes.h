@@ -20,6 +20,10 @@ enum class Call : std::uint8_t {
   kStats,
   kShaping,
   kReady,
+  kFaults,
+  kSetFaults,
+  kClearFaults,
+  kVerdict,
   kQuit,
 };
 

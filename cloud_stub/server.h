@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <hearth/result.h>
 
+#include "cloud_stub/front.h"
 #include "cloud_stub/models.h"
 #include "cloud_stub/shaping.h"
 
@@ -21,6 +23,11 @@ struct StubConfig {
   std::uint64_t body_bytes_max = 16ull << 20;  ///< Larger bodies get 413.
   unsigned keep_alive_s = 300;                 ///< Idle connections are closed after this.
   Shaping shaping;
+  sim::FaultTimeline faults;         ///< Begins with start().
+  bool allow_faults = false;         ///< Obey x-hearth-fault and POST /admin/faults.
+  std::optional<TlsIdentities> tls;  ///< https when set.
+  std::string bearer;                ///< Requests without this token get 401; empty: none is asked for.
+  bool judge = false;                ///< Keep a verdict. With faults or TLS there always is one.
 };
 
 /// Counted since start. /admin is not counted.
@@ -28,7 +35,7 @@ struct StubStats {
   std::uint64_t requests = 0;
   std::uint64_t infer_requests = 0;
   std::uint64_t ok = 0;               ///< Infer requests answered with 200.
-  std::uint64_t errors_injected = 0;  ///< Answered with 500 or 503 because the shaping said so.
+  std::uint64_t errors_injected = 0;  ///< 500 or 503 because the shaping said so, and faults of a timeline or header.
   std::uint64_t bytes_in = 0;         ///< Heads and bodies received.
   std::uint64_t bytes_out = 0;        ///< Heads (as near as known) and bodies sent.
   std::uint64_t connections = 0;      ///< Ever accepted.
@@ -54,6 +61,10 @@ class StubServer {
   void stop();
 
   StubStats stats() const;
+  /// What GET /admin/verdict answers; its counts stay zero unless the configuration asks for them.
+  std::string verdict_json() const;
+  /// Where /admin answers whatever the faults do: the server's own port behind its front, or the only one.
+  int server_port() const;
 
  private:
   class Core;

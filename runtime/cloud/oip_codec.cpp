@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <cstring>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -139,6 +141,29 @@ const std::string* string_at(const json& object, const char* key) {
   return found == object.end() ? nullptr : found->get_ptr<const std::string*>();
 }
 
+template <class T>
+bool any_nan(std::span<const std::byte> bytes) {
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof(T)) {
+    T value{};
+    std::memcpy(&value, bytes.data() + at, sizeof value);
+    if (std::isnan(value)) return true;
+  }
+  return false;
+}
+
+/// An answer that no comparison can rank. JSON has no NaN; binary data has. `bytes` are whole elements.
+bool holds_nan(Datatype datatype, std::span<const std::byte> bytes) {
+  if (datatype == Datatype::kFp32) return any_nan<float>(bytes);
+  if (datatype == Datatype::kFp64) return any_nan<double>(bytes);
+  if (datatype != Datatype::kFp16) return false;
+  for (std::size_t at = 0; at < bytes.size(); at += 2) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, bytes.data() + at, sizeof half);
+    if ((half & 0x7fff) > 0x7c00) return true;  // IEEE 754: exponent all ones, fraction not zero
+  }
+  return false;
+}
+
 /// Reads one output at a time; binary ones take their bytes from the front of what follows the JSON.
 class OutputReader {
  public:
@@ -193,6 +218,7 @@ class OutputReader {
     const bool fits =
         count && (element == 0 ? holds_byte_elements(bytes, *count) : size % element == 0 && size / element == *count);
     if (!fits) return "another byte count than the shape";
+    if (holds_nan(tensor.datatype, bytes)) return "a value that is not a number";
     tensor.data.assign(bytes.begin(), bytes.end());
     return nullptr;
   }

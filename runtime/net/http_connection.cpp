@@ -265,10 +265,19 @@ void HttpConnection::fail(ErrorCode code, std::string message) {
 }
 
 void HttpConnection::complete() {
-  const bool reusable = keep_ && !dead_ && !writing_ && unsent() == 0 && buffer_.size() == 0 && parser_->keep_alive();
+  const bool reusable = keep_ && !dead_ && !writing_ && unsent() == 0 && buffer_.size() == 0 && !holds_unread_tls() &&
+                        parser_->keep_alive();
   if (!reusable) close();
   result_.emplace(parser_->take());
   if (!writing_) deliver();
+}
+
+/// What came along with a reply and OpenSSL still holds would be read as the reply to the next request: quiet() sees
+/// only the socket.
+bool HttpConnection::holds_unread_tls() {
+  if (!tls_) return false;
+  SSL* ssl = tls_->native_handle();
+  return SSL_has_pending(ssl) == 1 || BIO_pending(SSL_get_rbio(ssl)) > 0;
 }
 
 void HttpConnection::deliver() {

@@ -82,6 +82,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void on_end_of_stream();
   void fail_parse(Code error);
   void fail_break(const char* when, Code error);
+  bool holds_unread_tls();
   void complete();
   void deliver();
   void new_parser();

@@ -72,6 +72,25 @@ TEST_CASE("it says where it listens and ends with its standard input") {
   CHECK(as_json.output.find(R"({"listening":"http://127.0.0.1:)") == 0);
 }
 
+TEST_CASE("with faults it says where its server is, and a verdict ends it") {
+  const auto faulty = run("--null-model n --faults configs/faults/flaky.json --verdict");
+  CHECK(faulty.code == 0);  // nobody came
+  CHECK(has(faulty.output, "\nserver http://127.0.0.1:"));
+  CHECK(has(faulty.output, R"("clean":true)"));
+  CHECK(run("--null-model n --tls").output.find("listening https://127.0.0.1:") == 0);
+}
+
+TEST_CASE("wrong faults, a token that is not there and a certificate for nobody are bad input") {
+  const auto missing = run("--null-model n --faults no/such.json --bearer-env HEARTH_NO_SUCH_TOKEN");
+  CHECK(missing.code == 2);
+  CHECK(has(missing.output, "no/such.json"));
+  CHECK(has(missing.output, "--bearer-env HEARTH_NO_SUCH_TOKEN: no such variable"));
+  CHECK(run("--null-model n --tls-authority ca.pem").code == 2);
+  const auto unwritable = run("--null-model n --tls --tls-authority no/such/folder/ca.pem");
+  CHECK(unwritable.code == 2);
+  CHECK(has(unwritable.output, "--tls-authority no/such/folder/ca.pem: cannot be written"));
+}
+
 TEST_CASE("quit, and a signal, end it with 0") {
   for (const bool by_signal : {false, true}) {
     FILE* pipe = ::popen("echo $$; exec " HEARTH_CLOUD_STUB " --null-model n", "r");

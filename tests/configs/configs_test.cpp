@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -14,6 +16,7 @@
 #include "policies/prove.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/config/checks.h"
+#include "runtime/sim/fault_timeline.h"
 
 namespace hearth {
 namespace {
@@ -293,6 +296,34 @@ TEST_CASE("the runtime schema states the bounds and defaults of the code") {
   check(top.at("default_deadline_ms"), config::kDeadlineMsMin, config::kDeadlineMsMax,
         to_ms(defaults.default_deadline));
   check(top.at("threads"), 1, config::kThreadsMax, static_cast<double>(defaults.threads));
+}
+
+TEST_CASE("the fault schema names every fault, and exactly the keys that some fault takes") {
+  const json fault = schema("faults").at("properties").at("faults").at("items");
+  std::set<std::string> names;
+  std::set<std::string> keys = {"fault", "at_ms", "for_ms", "every_ms", "probability", "after", "times", "route"};
+  for (const sim::FaultFacts& facts : sim::all_faults()) {
+    names.emplace(facts.name);
+    std::istringstream parameters{std::string(facts.parameters)};
+    for (std::string key; parameters >> key;) keys.insert(key);
+  }
+  CHECK(fault.at("properties").at("fault").at("enum").get<std::set<std::string>>() == names);
+  CHECK(keys_of(fault) == keys);
+  for (const auto& name : names) {
+    const auto loaded =
+        sim::parse_timeline(json{{"faults", json::array({{{"fault", name}, {"qqqqqqqqqqqq", 0}}})}}.dump(), "f");
+    REQUIRE_FALSE(loaded.ok());
+    for (const auto& key : accepted_keys(loaded.error().message)) CHECK(keys.contains(key));
+  }
+}
+
+TEST_CASE("docs/faults.md has a line for every fault") {
+  std::ifstream file("docs/faults.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), {});
+  for (const sim::FaultFacts& facts : sim::all_faults()) {
+    INFO(facts.name);
+    CHECK(page.find("`" + std::string(facts.name) + "`") != std::string::npos);
+  }
 }
 
 TEST_CASE("the pair schema names exactly the keys that the loader accepts") {

@@ -1,6 +1,7 @@
 // Replies, right and wrong. The wire bytes are written by hand; every wrong one must be refused for its own reason.
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -272,6 +273,19 @@ TEST_CASE("binary data must be as long as announced and as the shape says") {
                                                       R"("parameters":{"binary_data_size":12},"data":[1,2,3]})"),
                                            kThreeFloats)) ==
         "corrupt: reply: output 'scores': expected either data or binary data");
+}
+
+TEST_CASE("a NaN in binary data is refused, an infinity is an answer") {
+  const auto with = [](float second) {
+    const float values[] = {1, second, 3};
+    return refusal(one_output(),
+                   binary_reply(reply_with(R"({"name":"scores","datatype":"FP32","shape":[1,3],)"
+                                           R"("parameters":{"binary_data_size":12}})"),
+                                {reinterpret_cast<const char*>(values), sizeof values}));
+  };
+  CHECK(with(std::numeric_limits<float>::quiet_NaN()) ==
+        "corrupt: reply: output 'scores': a value that is not a number");
+  CHECK(with(-std::numeric_limits<float>::infinity()) == "(accepted)");
 }
 
 TEST_CASE("BYTES elements must fill their data exactly, and absurd shapes are refused without allocating") {

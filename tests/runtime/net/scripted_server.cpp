@@ -1,5 +1,7 @@
 #include "tests/runtime/net/scripted_server.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <boost/asio/write.hpp>
@@ -53,6 +55,15 @@ void Peer::send(std::string_view bytes) {
   } else {
     asio::write(socket_, asio::buffer(bytes), ignored);
   }
+}
+
+void Peer::send_together(std::string_view first, std::string_view second) {
+  int cork = 1;
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_CORK, &cork, sizeof cork);
+  send(first);
+  send(second);
+  cork = 0;
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_CORK, &cork, sizeof cork);
 }
 
 void Peer::wait_for_close() {

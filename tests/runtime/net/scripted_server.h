@@ -29,6 +29,8 @@ class Peer {
   /// The raw bytes of the next request, head and body; empty when the client went away first.
   std::string read_request();
   void send(std::string_view bytes);
+  /// Two sends, over TLS two records, that reach the client at once.
+  void send_together(std::string_view first, std::string_view second);
   /// Returns when the client has closed.
   void wait_for_close();
   /// Says goodbye in the usual way.

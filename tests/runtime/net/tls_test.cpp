@@ -6,14 +6,14 @@
 #include <openssl/ssl.h>
 #include <catch2/catch.hpp>
 
+#include "cloud_stub/certificate.h"
 #include "tests/runtime/net/attempts.h"
-#include "tests/runtime/net/certificate.h"
 #include "tests/runtime/net/scripted_server.h"
 #include "tests/support/temp_folder.h"
 
 using namespace hearth;
+using stub::Certificate;
 using test::Attempts;
-using test::Certificate;
 using test::endpoint_at;
 using test::error_of;
 using test::ok_reply;
@@ -67,6 +67,34 @@ TEST_CASE("over TLS a request and its reply are the same, and the connection is 
                                    port_digits);
   }
   CHECK(world.server->connections() == 1);
+}
+
+TEST_CASE("a second reply that came along with the first is not taken for the reply to the next request") {
+  TlsWorld world("DNS:localhost", [](Peer& peer) {
+    peer.read_request();
+    if (peer.number() == 0) peer.send_together(ok_reply("first"), ok_reply("stale"));
+    if (peer.number() > 0 || !peer.read_request().empty()) peer.send(ok_reply("second"));
+    peer.wait_for_close();
+  });
+  Attempts attempts(world.trusting());
+  std::promise<SendResult> first;
+  std::promise<SendResult> second;
+  const auto permit = [&] {
+    return std::make_shared<EgressPermit>(test::permit_for(world.at("localhost"), post("x")));
+  };
+  attempts.loop().post([&, one = permit(), two = permit()] {
+    const TimePoint deadline = attempts.loop().now() + Attempts::kLong;
+    attempts.transport().send(1, std::move(*one), deadline, [&, two, deadline](SendResult result) {
+      first.set_value(std::move(result));
+      // At once, before the loop has looked at the connection again.
+      attempts.transport().send(2, std::move(*two), deadline,
+                                [&](SendResult next) { second.set_value(std::move(next)); });
+    });
+  });
+  CHECK(first.get_future().get().reply->body == "first");
+  const SendResult result = second.get_future().get();
+  REQUIRE(error_of(result) == "(replied)");
+  CHECK(result.reply->body == "second");
 }
 
 TEST_CASE("an address in the certificate is as good as a name") {
