@@ -107,6 +107,32 @@ inline RuleIndex rule_of_class(DataClass data_class) {
   return static_cast<RuleIndex>(kStandingRules.size() + data_class);
 }
 
+/// Only text can be redacted, and only text that was understood.
+inline bool can_redact(const Facts& facts) { return !facts.has_tensors && facts.text_understood; }
+/// Of a daily budget; none is never spent, and an unknown sum is.
+inline bool spent(std::optional<double> limit, std::optional<double> today) {
+  return limit && (!today || !(*today < *limit));
+}
+/// What a class leaves of `mask`, and what a forbid rule that holds does.
+Mask kept_by(const ClassRule& rule, bool can_redact, Mask mask, std::span<const EndpointFacts> endpoints);
+Mask kept_by(const Sites& sites, Mask mask, std::span<const EndpointFacts> endpoints);
+
+/// A mask on its way through the permit stage.
+struct Narrowing {
+  Mask mask;
+  RuleIndex rule = kNoRule;  ///< As Permission::rule.
+  bool took_cloud = false;
+
+  void keep(Mask kept, RuleIndex by) {
+    const Mask after = mask & kept;
+    if (after == mask) return;
+    const bool takes_cloud = mask.without(kEdgeSite) != after.without(kEdgeSite);
+    if (rule == kNoRule || (takes_cloud && !took_cloud)) rule = by;
+    took_cloud = took_cloud || takes_cloud;
+    mask = after;
+  }
+};
+
 /// Of a detector's slot, as `detected.<type>` names it.
 std::string type_of(const Compiled& policy, std::size_t slot);
 

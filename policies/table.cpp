@@ -1,0 +1,414 @@
+// How a table decides. Of all that an attribute can be, rules tell finitely many *cells* apart: each label, each model
+// that a rule names, the numbers between two thresholds, "not known". To each cell belongs a row of bits, one a rule:
+// whether what the rule asks of this attribute lets it apply there. The rows are filled by asking the evaluator about
+// one value of the cell. A decision finds the cell of each fact, ANDs their rows, and looks at the rules left standing.
+#include "policies/table.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "policies/compiled.h"
+
+namespace hearth::policies {
+namespace {
+
+/// More cells than that, and rules are asked one by one about the attribute: a table must not outgrow its policy.
+constexpr std::size_t kCellsMax = 1024;
+constexpr std::size_t kColumnsMax = static_cast<std::size_t>(Attribute::kUtcHour) + 1 + kDetectorSlots;
+constexpr double kNotKnown = std::numeric_limits<double>::quiet_NaN();
+
+// The first cells of labels and of models; names follow. The very first is what restricts most.
+enum : std::uint32_t { kUnknownLabelCell, kNoLabelCell, kNamedLabelCells };
+enum : std::uint32_t { kNoModelCell, kOtherModelCell, kNamedModelCells };
+
+/// Names and the cells that are theirs.
+class Names {
+ public:
+  explicit Names(std::uint32_t first) : first_(first) {}
+
+  void add(const std::string& name) {
+    if (cells_.try_emplace(name, first_ + static_cast<std::uint32_t>(names_.size())).second) names_.push_back(name);
+  }
+  std::uint32_t cell_of(std::string_view name, std::uint32_t otherwise) const {
+    const auto found = cells_.find(name);
+    return found == cells_.end() ? otherwise : found->second;
+  }
+  std::uint32_t cells() const { return first_ + static_cast<std::uint32_t>(names_.size()); }
+  const std::string& name_in(std::uint32_t cell) const { return names_[cell - first_]; }
+  /// A name that is none of them.
+  std::string other() const {
+    std::string name = "other";
+    while (cells_.contains(name)) name += '-';
+    return name;
+  }
+
+ private:
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  std::uint32_t first_;
+  std::vector<std::string> names_;
+  std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> cells_;
+};
+
+/// The label as a class; none when absent or not in the policy.
+std::optional<DataClass> label_in(Words words) {
+  if (words.label < kNamedLabelCells) return {};
+  return static_cast<DataClass>(words.label - kNamedLabelCells);
+}
+
+/// What a decision is about.
+struct Asked {
+  const Facts& facts;
+  Words words;
+  DataClass data_class;
+};
+
+/// One attribute that rules ask about, its cells, and a row for each.
+struct Column {
+  Attribute attribute = Attribute::kLabel;
+  std::uint8_t slot = 0;
+  std::uint32_t cells = 0;
+  std::vector<double> cuts;  ///< Of numbers, where they matter to a rule: in order, and kNotKnown behind the last.
+  std::vector<std::uint64_t> rows;
+};
+
+/// Cell 0 is what is not known; then, in turn, what lies before a cut and the cut itself; last, what lies behind all.
+std::uint32_t number_cell(const Column& column, double number) {
+  const double* at = column.cuts.data();
+  for (std::size_t left = column.cuts.size() - 1; left > 0;) {  // Without branches: the answers are hard to foretell.
+    const std::size_t half = (left + 1) / 2;
+    at += at[half - 1] < number ? half : 0;
+    left -= half;
+  }
+  const auto below = static_cast<std::uint32_t>(at - column.cuts.data());
+  return std::isnan(number) ? 0 : 1 + 2 * below + (*at == number ? 1 : 0);
+}
+
+double number_in(const Column& column, std::uint32_t cell) {
+  const std::size_t cuts = column.cuts.size() - 1;
+  const std::size_t below = (cell - 1) / 2;
+  if (cell == 0) return kNotKnown;
+  if (cell % 2 == 0) return column.cuts[below];
+  if (below == 0) return column.cuts[0] - 1;
+  if (below == cuts) return column.cuts[cuts - 1] + 1;
+  return column.cuts[below - 1] + (column.cuts[below] - column.cuts[below - 1]) / 2;
+}
+
+std::uint32_t flag_cell(std::optional<bool> flag) { return flag ? (*flag ? 2 : 1) : 0; }
+
+std::uint32_t cell_of(const Column& column, const Asked& asked) {
+  const Facts& facts = asked.facts;
+  switch (column.attribute) {
+    case Attribute::kLabel:
+      return asked.words.label;
+    case Attribute::kModel:
+      return asked.words.model;
+    case Attribute::kClass:
+      return asked.data_class;
+    case Attribute::kPayload:
+      return (facts.has_tensors ? 1u : 0u) | (facts.text.empty() ? 0u : 2u);
+    case Attribute::kNetwork:
+      return static_cast<std::uint32_t>(facts.device.network);
+    case Attribute::kConsent:
+      return static_cast<std::uint32_t>(facts.consent);
+    case Attribute::kCharging:
+      return flag_cell(facts.device.charging);
+    case Attribute::kSessionTainted:
+      return flag_cell(facts.session_tainted);
+    case Attribute::kPayloadKib:
+      return number_cell(column, facts.payload_kib.value_or(kNotKnown));
+    case Attribute::kDetected:
+      return number_cell(column, facts.text_understood ? facts.detected[column.slot] : kNotKnown);
+    case Attribute::kBatteryPercent:
+      return number_cell(column, facts.device.battery_percent.value_or(kNotKnown));
+    case Attribute::kCloudMibToday:
+      return number_cell(column, facts.cloud_mib_today.value_or(kNotKnown));
+    case Attribute::kCloudUsdToday:
+      return number_cell(column, facts.cloud_usd_today.value_or(kNotKnown));
+    case Attribute::kUtcHour:
+      return number_cell(column, facts.utc_hour ? *facts.utc_hour : kNotKnown);
+    case Attribute::kTextContains:
+      break;
+  }
+  return 0;
+}
+
+/// What the evaluator says of a condition in a cell.
+Truth truth_in(const Column& column, std::uint32_t cell, const Condition& condition, const Names& models) {
+  const auto choice_from = [&](std::uint32_t first) {
+    return evaluate_choice(condition, cell < first ? std::nullopt : std::optional<unsigned>(cell - first));
+  };
+  switch (column.attribute) {
+    case Attribute::kLabel:
+      return choice_from(kNamedLabelCells);
+    case Attribute::kModel:
+      if (cell == kNoModelCell) return evaluate_name(condition, "");
+      return evaluate_name(condition, cell == kOtherModelCell ? models.other() : models.name_in(cell));
+    case Attribute::kClass:
+      return choice_from(0);
+    case Attribute::kPayload:
+      return evaluate_payload(condition, cell);
+    case Attribute::kNetwork:
+    case Attribute::kConsent:  // Their first value is "not known".
+      return evaluate_choice(condition, cell == 0 ? std::nullopt : std::optional<unsigned>(cell));
+    case Attribute::kCharging:
+    case Attribute::kSessionTainted:
+      return choice_from(1);
+    default:
+      return evaluate_number(condition, number_in(column, cell));
+  }
+}
+
+/// Rules in the order in which they are tried, as rows of bits.
+class RuleBits {
+ public:
+  /// A rule that restricts applies unless some condition is known not to hold; one that chooses, when all surely do.
+  /// The conditions must outlive this.
+  RuleBits(std::vector<const Conditions*> rules, bool surely, const Compiled& policy, const Names& models)
+      : surely_(surely), row_words_((rules.size() + 63) / 64), rest_(rules.size()) {
+    add_columns(rules, policy, models);
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      for (const Condition& condition : rules[i]->all()) add_condition(i, condition, models);
+    }
+  }
+
+  /// Calls `visit(i)` for each of the first `count` rules that applies, in order, for as long as it answers true.
+  template <class Visit>
+  void each(const Asked& asked, std::size_t count, const Visit& visit) const {
+    std::array<const std::uint64_t*, kColumnsMax> rows;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const std::uint32_t cell = cell_of(columns_[i], asked);
+      rows[i] = columns_[i].rows.data() + (cell < columns_[i].cells ? cell : 0) * row_words_;
+    }
+    for (std::size_t word = 0; word * 64 < count; ++word) {
+      const std::size_t beyond = count - word * 64;
+      std::uint64_t left = beyond < 64 ? (std::uint64_t{1} << beyond) - 1 : ~std::uint64_t{0};
+      for (std::size_t i = 0; i < columns_.size(); ++i) left &= rows[i][word];
+      for (; left != 0; left &= left - 1) {
+        const std::size_t rule = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
+        if (rest_applies(rule, asked) && !visit(rule)) return;
+      }
+    }
+  }
+
+ private:
+  bool applies(Truth truth) const { return truth == Truth::kYes || (truth == Truth::kUnknown && !surely_); }
+
+  bool rest_applies(std::size_t rule, const Asked& asked) const {
+    return std::all_of(rest_[rule].begin(), rest_[rule].end(), [&](const Condition* condition) {
+      return applies(evaluate(*condition, {asked.facts, asked.data_class, label_in(asked.words)}));
+    });
+  }
+
+  Column* find_column(const Condition& condition) {
+    const auto found = std::find_if(columns_.begin(), columns_.end(), [&](const Column& column) {
+      return column.attribute == condition.attribute && column.slot == condition.slot;
+    });
+    return found == columns_.end() ? nullptr : &*found;
+  }
+
+  void add_columns(const std::vector<const Conditions*>& rules, const Compiled& policy, const Names& models) {
+    for (const Conditions* when : rules) {
+      for (const Condition& condition : when->all()) {
+        if (condition.attribute == Attribute::kTextContains) continue;
+        if (find_column(condition) == nullptr) columns_.push_back({condition.attribute, condition.slot, 0, {}, {}});
+        auto& cuts = find_column(condition)->cuts;
+        cuts.insert(cuts.end(), condition.numbers.begin(), condition.numbers.end());
+        cuts.insert(cuts.end(), condition.numbers_except.begin(), condition.numbers_except.end());
+        for (const double bound : {condition.low, condition.high}) {
+          if (std::isfinite(bound)) cuts.push_back(bound);
+        }
+      }
+    }
+    for (Column& column : columns_) {
+      std::sort(column.cuts.begin(), column.cuts.end());
+      column.cuts.erase(std::unique(column.cuts.begin(), column.cuts.end()), column.cuts.end());
+      column.cuts.push_back(kNotKnown);
+      column.cells = cells_of(column, policy, models);
+    }
+    std::erase_if(columns_, [](const Column& column) { return column.cells > kCellsMax; });
+    for (Column& column : columns_) column.rows.assign(column.cells * row_words_, ~std::uint64_t{0});
+  }
+
+  static std::uint32_t cells_of(const Column& column, const Compiled& policy, const Names& models) {
+    const auto classes = static_cast<std::uint32_t>(policy.classes.size());
+    switch (column.attribute) {
+      case Attribute::kLabel:
+        return kNamedLabelCells + classes;
+      case Attribute::kModel:
+        return models.cells();
+      case Attribute::kClass:
+        return classes;
+      case Attribute::kPayload:
+      case Attribute::kNetwork:
+        return 4;
+      case Attribute::kConsent:
+      case Attribute::kCharging:
+      case Attribute::kSessionTainted:
+        return 3;
+      default:
+        return 2 * static_cast<std::uint32_t>(column.cuts.size());
+    }
+  }
+
+  void add_condition(std::size_t rule, const Condition& condition, const Names& models) {
+    Column* const column = find_column(condition);
+    if (column == nullptr) return rest_[rule].push_back(&condition);
+    for (std::uint32_t cell = 0; cell < column->cells; ++cell) {
+      if (applies(truth_in(*column, cell, condition, models))) continue;
+      column->rows[cell * row_words_ + rule / 64] &= ~(std::uint64_t{1} << (rule % 64));
+    }
+  }
+
+  bool surely_;
+  std::size_t row_words_;
+  std::vector<Column> columns_;
+  std::vector<std::vector<const Condition*>> rest_;  ///< By rule: what has no column, such as words in the text.
+};
+
+Names labels_of(const Compiled& policy) {
+  Names labels(kNamedLabelCells);
+  for (const ClassRule& rule : policy.classes) labels.add(rule.name);
+  return labels;
+}
+
+Names models_of(const Compiled& policy) {
+  Names models(kNamedModelCells);
+  const auto add = [&](const auto& rules) {
+    for (const auto& rule : rules) {
+      for (const Condition& condition : rule.when.all()) {
+        if (condition.attribute != Attribute::kModel) continue;
+        for (const std::string& name : condition.names) models.add(name);
+        for (const std::string& name : condition.names_except) models.add(name);
+      }
+    }
+  };
+  add(policy.classify);
+  add(policy.forbid);
+  add(policy.prefer);
+  return models;
+}
+
+/// Those that raise to the most restrictive class come first: the first that applies decides. In the file's order among
+/// equals, so that it is the rule which the policy would name.
+std::vector<ClassifyRule> by_class(std::vector<ClassifyRule> rules) {
+  std::stable_sort(rules.begin(), rules.end(),
+                   [](const ClassifyRule& a, const ClassifyRule& b) { return a.data_class > b.data_class; });
+  return rules;
+}
+
+template <class Rule>
+std::vector<const Conditions*> conditions_of(const std::vector<Rule>& rules) {
+  std::vector<const Conditions*> conditions;
+  for (const Rule& rule : rules) conditions.push_back(&rule.when);
+  return conditions;
+}
+
+}  // namespace
+
+struct Table::Bound {
+  Bound(std::shared_ptr<const Policy> of, std::span<const EndpointFacts> endpoints);
+
+  std::shared_ptr<const Policy> policy;
+  const Compiled& compiled;
+  Names labels;
+  Names models;
+
+  std::vector<ClassifyRule> raising;
+  std::vector<std::size_t> raising_above;  ///< By class: so many of them raise to a higher one.
+  RuleBits classify;
+
+  Mask all;
+  std::array<std::vector<Mask>, 2> class_keeps;  ///< By whether the content can be redacted, then by class.
+  std::vector<Mask> forbid_keeps;                ///< By rule.
+  Mask never_forbidden;
+  RuleBits forbid;
+  RuleBits prefer;
+};
+
+Table::Bound::Bound(std::shared_ptr<const Policy> of, std::span<const EndpointFacts> endpoints)
+    : policy(std::move(of)),
+      compiled(policy->compiled()),
+      labels(labels_of(compiled)),
+      models(models_of(compiled)),
+      raising(by_class(compiled.classify)),
+      classify(conditions_of(raising), false, compiled, models),
+      all(Mask::all(static_cast<unsigned>(endpoints.size()))),
+      never_forbidden(all),
+      forbid(conditions_of(compiled.forbid), false, compiled, models),
+      prefer(conditions_of(compiled.prefer), true, compiled, models) {
+  for (std::size_t i = 0; i < compiled.classes.size(); ++i) {
+    raising_above.push_back(static_cast<std::size_t>(
+        std::count_if(raising.begin(), raising.end(), [&](const ClassifyRule& rule) { return rule.data_class > i; })));
+    for (const bool redactable : {false, true})
+      class_keeps[redactable].push_back(kept_by(compiled.classes[i], redactable, all, endpoints));
+  }
+  for (const ForbidRule& rule : compiled.forbid) {
+    forbid_keeps.push_back(kept_by(rule.sites, all, endpoints));
+    never_forbidden = never_forbidden & forbid_keeps.back();
+  }
+}
+
+Table::Table(std::shared_ptr<const Policy> policy, std::span<const EndpointFacts> endpoints)
+    : bound_(std::make_unique<const Bound>(std::move(policy), endpoints)) {}
+Table::~Table() = default;
+
+Words Table::words_of(const Facts& facts) const {
+  return {facts.label.empty() ? kNoLabelCell : bound_->labels.cell_of(facts.label, kUnknownLabelCell),
+          facts.model.empty() ? kNoModelCell : bound_->models.cell_of(facts.model, kOtherModelCell)};
+}
+
+Classified Table::classify(const Facts& facts, Words words) const {
+  const Compiled& compiled = bound_->compiled;
+  const DataClass most = compiled.most_restrictive();
+  Classified result{most, kUnknownLabel};
+  if (words.label == kNoLabelCell) result = {compiled.default_class, kNoRule};
+  if (const auto label = label_in(words)) result = {std::min(*label, most), kNoRule};
+  if (!facts.text_understood && result.data_class < most) result = {most, kTextNotUnderstood};
+  bound_->classify.each({facts, words, 0}, bound_->raising_above[result.data_class], [&](std::size_t rule) {
+    result = {bound_->raising[rule].data_class, bound_->raising[rule].id};
+    return false;
+  });
+  return result;
+}
+
+Permission Table::permit(const Facts& facts, Words words, DataClass data_class) const {
+  const Compiled& compiled = bound_->compiled;
+  data_class = std::min(data_class, compiled.most_restrictive());
+  Narrowing narrowing{bound_->all};
+  narrowing.keep(bound_->class_keeps[can_redact(facts)][data_class], rule_of_class(data_class));
+  const auto when_cloudless = [&](bool applies, RuleIndex rule) {
+    if (applies) narrowing.keep(Mask::edge_only(), rule);
+  };
+  when_cloudless(facts.session_tainted.value_or(true), kSessionTaint);
+  when_cloudless(spent(compiled.cloud_mib_per_day, facts.cloud_mib_today), kCloudBudget);
+  when_cloudless(spent(compiled.cloud_usd_per_day, facts.cloud_usd_today), kMoneyBudget);
+  const auto more_to_take = [&] { return (narrowing.mask & bound_->never_forbidden) != narrowing.mask; };
+  if (!more_to_take()) return {narrowing.mask, narrowing.rule};
+  bound_->forbid.each({facts, words, data_class}, compiled.forbid.size(), [&](std::size_t rule) {
+    narrowing.keep(bound_->forbid_keeps[rule], compiled.forbid[rule].id);
+    return more_to_take();
+  });
+  return {narrowing.mask, narrowing.rule};
+}
+
+Preference Table::prefer(const Facts& facts, Words words, DataClass data_class) const {
+  const Compiled& compiled = bound_->compiled;
+  data_class = std::min(data_class, compiled.most_restrictive());
+  Preference preference;
+  bound_->prefer.each({facts, words, data_class}, compiled.prefer.size(), [&](std::size_t rule) {
+    preference = compiled.prefer[rule].preference;
+    return false;
+  });
+  return preference;
+}
+
+}  // namespace hearth::policies
