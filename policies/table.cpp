@@ -21,7 +21,7 @@ namespace {
 
 /// More cells than that, and rules are asked one by one about the attribute: a table must not outgrow its policy.
 constexpr std::size_t kCellsMax = 1024;
-constexpr std::size_t kColumnsMax = static_cast<std::size_t>(Attribute::kUtcHour) + 1 + kDetectorSlots;
+constexpr unsigned kWholeMax = 65535;  ///< Larger whole numbers count as this, above all that a rule may name.
 constexpr double kNotKnown = std::numeric_limits<double>::quiet_NaN();
 
 // The first cells of labels and of models; names follow. The very first is what restricts most.
@@ -71,74 +71,123 @@ struct Asked {
   DataClass data_class;
 };
 
+constexpr std::size_t kAttributes = static_cast<std::size_t>(Attribute::kUtcHour) + 1;
+constexpr std::size_t at(Attribute attribute) { return static_cast<std::size_t>(attribute); }
+
+/// The facts by attribute: as cells, where each value has one, else as numbers. Counts of detectors are not among them.
+struct Values {
+  std::array<std::uint32_t, kAttributes> cells;
+  std::array<double, kAttributes> numbers;
+};
+
+Values values_of(const Asked& asked) {
+  const auto flag = [](std::optional<bool> value) { return value ? (*value ? 2u : 1u) : 0u; };
+  const Facts& facts = asked.facts;
+  Values values;
+  values.cells[at(Attribute::kLabel)] = asked.words.label;
+  values.cells[at(Attribute::kModel)] = asked.words.model;
+  values.cells[at(Attribute::kClass)] = asked.data_class;
+  values.cells[at(Attribute::kPayload)] = (facts.has_tensors ? 1u : 0u) | (facts.text.empty() ? 0u : 2u);
+  values.cells[at(Attribute::kNetwork)] = static_cast<std::uint32_t>(facts.device.network);
+  values.cells[at(Attribute::kConsent)] = static_cast<std::uint32_t>(facts.consent);
+  values.cells[at(Attribute::kCharging)] = flag(facts.device.charging);
+  values.cells[at(Attribute::kSessionTainted)] = flag(facts.session_tainted);
+  values.cells[at(Attribute::kUtcHour)] = facts.utc_hour ? 1 + std::min(*facts.utc_hour, kWholeMax) : 0;
+  values.numbers[at(Attribute::kPayloadKib)] = facts.payload_kib.value_or(kNotKnown);
+  values.numbers[at(Attribute::kBatteryPercent)] = facts.device.battery_percent.value_or(kNotKnown);
+  values.numbers[at(Attribute::kCloudMibToday)] = facts.cloud_mib_today.value_or(kNotKnown);
+  values.numbers[at(Attribute::kCloudUsdToday)] = facts.cloud_usd_today.value_or(kNotKnown);
+  return values;
+}
+
 /// One attribute that rules ask about, its cells, and a row for each.
 struct Column {
-  Attribute attribute = Attribute::kLabel;
-  std::uint8_t slot = 0;
+  /// How a value finds its cell: it is one; it counts from cell 1, what is not known being 0; it is searched for.
+  enum class Kind : std::uint8_t { kDirect, kCount, kSearched };
+
+  explicit Column(const Condition& condition);
+  void add_cuts(const Condition& condition);
+  /// After the last cut.
+  void close(const Compiled& policy, const Names& models);
+
+  Attribute attribute;
+  std::uint8_t slot;
+  Kind kind;
   std::uint32_t cells = 0;
-  std::vector<double> cuts;  ///< Of numbers, where they matter to a rule: in order, and kNotKnown behind the last.
+  std::uint32_t beyond = 0;  ///< The cell of what has none of its own, such as a count above all that rules name.
+  std::vector<double> cuts;  ///< The numbers that rules name, in order, and kNotKnown behind the last.
   std::vector<std::uint64_t> rows;
 };
 
-/// Cell 0 is what is not known; then, in turn, what lies before a cut and the cut itself; last, what lies behind all.
-std::uint32_t number_cell(const Column& column, double number) {
-  const double* at = column.cuts.data();
-  for (std::size_t left = column.cuts.size() - 1; left > 0;) {  // Without branches: the answers are hard to foretell.
-    const std::size_t half = (left + 1) / 2;
-    at += at[half - 1] < number ? half : 0;
-    left -= half;
-  }
-  const auto below = static_cast<std::uint32_t>(at - column.cuts.data());
-  return std::isnan(number) ? 0 : 1 + 2 * below + (*at == number ? 1 : 0);
+Column::Column(const Condition& condition) : attribute(condition.attribute), slot(condition.slot) {
+  const bool searched = attribute == Attribute::kPayloadKib || attribute == Attribute::kBatteryPercent ||
+                        attribute == Attribute::kCloudMibToday || attribute == Attribute::kCloudUsdToday;
+  kind = searched ? Kind::kSearched : attribute == Attribute::kDetected ? Kind::kCount : Kind::kDirect;
 }
 
+void Column::add_cuts(const Condition& condition) {
+  cuts.insert(cuts.end(), condition.numbers.begin(), condition.numbers.end());
+  cuts.insert(cuts.end(), condition.numbers_except.begin(), condition.numbers_except.end());
+  for (const double bound : {condition.low, condition.high}) {
+    if (std::isfinite(bound)) cuts.push_back(bound);
+  }
+}
+
+void Column::close(const Compiled& policy, const Names& models) {
+  std::sort(cuts.begin(), cuts.end());
+  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+  switch (attribute) {
+    case Attribute::kLabel:
+      cells = kNamedLabelCells + static_cast<std::uint32_t>(policy.classes.size());
+      break;
+    case Attribute::kModel:
+      cells = models.cells();
+      break;
+    case Attribute::kClass:
+      cells = static_cast<std::uint32_t>(policy.classes.size());
+      break;
+    case Attribute::kPayload:
+    case Attribute::kNetwork:
+      cells = 4;
+      break;
+    case Attribute::kConsent:
+    case Attribute::kCharging:
+    case Attribute::kSessionTainted:
+      cells = 3;
+      break;
+    case Attribute::kDetected:
+    case Attribute::kUtcHour:  // Not known, each whole number up to the last cut, and all above.
+      cells = static_cast<std::uint32_t>(cuts.empty() ? 0 : cuts.back()) + 3;
+      beyond = cells - 1;
+      break;
+    default:
+      cells = 2 * static_cast<std::uint32_t>(cuts.size()) + 2;
+  }
+  cuts.push_back(kNotKnown);
+}
+
+/// Cell 0 is what is not known; then, in turn, what lies before a cut and the cut itself; last, what lies behind all.
+std::uint32_t searched_cell(const Column& column, double number) {
+  const double* cut = column.cuts.data();
+  for (std::size_t left = column.cuts.size() - 1; left > 0;) {  // Without branches, as nothing foretells the answers.
+    const std::size_t half = (left + 1) / 2;
+    cut += half * static_cast<std::size_t>(cut[half - 1] < number);
+    left -= half;
+  }
+  const auto below = static_cast<std::uint32_t>(cut - column.cuts.data());
+  return std::isnan(number) ? 0 : 1 + 2 * below + static_cast<std::uint32_t>(*cut == number);
+}
+
+/// A number of the cell.
 double number_in(const Column& column, std::uint32_t cell) {
   const std::size_t cuts = column.cuts.size() - 1;
   const std::size_t below = (cell - 1) / 2;
   if (cell == 0) return kNotKnown;
+  if (column.kind != Column::Kind::kSearched) return cell - 1;
   if (cell % 2 == 0) return column.cuts[below];
   if (below == 0) return column.cuts[0] - 1;
   if (below == cuts) return column.cuts[cuts - 1] + 1;
   return column.cuts[below - 1] + (column.cuts[below] - column.cuts[below - 1]) / 2;
-}
-
-std::uint32_t flag_cell(std::optional<bool> flag) { return flag ? (*flag ? 2 : 1) : 0; }
-
-std::uint32_t cell_of(const Column& column, const Asked& asked) {
-  const Facts& facts = asked.facts;
-  switch (column.attribute) {
-    case Attribute::kLabel:
-      return asked.words.label;
-    case Attribute::kModel:
-      return asked.words.model;
-    case Attribute::kClass:
-      return asked.data_class;
-    case Attribute::kPayload:
-      return (facts.has_tensors ? 1u : 0u) | (facts.text.empty() ? 0u : 2u);
-    case Attribute::kNetwork:
-      return static_cast<std::uint32_t>(facts.device.network);
-    case Attribute::kConsent:
-      return static_cast<std::uint32_t>(facts.consent);
-    case Attribute::kCharging:
-      return flag_cell(facts.device.charging);
-    case Attribute::kSessionTainted:
-      return flag_cell(facts.session_tainted);
-    case Attribute::kPayloadKib:
-      return number_cell(column, facts.payload_kib.value_or(kNotKnown));
-    case Attribute::kDetected:
-      return number_cell(column, facts.text_understood ? facts.detected[column.slot] : kNotKnown);
-    case Attribute::kBatteryPercent:
-      return number_cell(column, facts.device.battery_percent.value_or(kNotKnown));
-    case Attribute::kCloudMibToday:
-      return number_cell(column, facts.cloud_mib_today.value_or(kNotKnown));
-    case Attribute::kCloudUsdToday:
-      return number_cell(column, facts.cloud_usd_today.value_or(kNotKnown));
-    case Attribute::kUtcHour:
-      return number_cell(column, facts.utc_hour ? *facts.utc_hour : kNotKnown);
-    case Attribute::kTextContains:
-      break;
-  }
-  return 0;
 }
 
 /// What the evaluator says of a condition in a cell.
@@ -183,15 +232,21 @@ class RuleBits {
   /// Calls `visit(i)` for each of the first `count` rules that applies, in order, for as long as it answers true.
   template <class Visit>
   void each(const Asked& asked, std::size_t count, const Visit& visit) const {
-    std::array<const std::uint64_t*, kColumnsMax> rows;
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
-      const std::uint32_t cell = cell_of(columns_[i], asked);
-      rows[i] = columns_[i].rows.data() + (cell < columns_[i].cells ? cell : 0) * row_words_;
-    }
+    std::array<const std::uint64_t*, kAttributes + kDetectorSlots> rows;
+    const auto set_row = [&](std::size_t i, std::uint32_t cell) {
+      const Column& column = columns_[i];
+      rows[i] = column.rows.data() + (cell < column.cells ? cell : column.beyond) * row_words_;
+    };
+    const Facts& facts = asked.facts;
+    const Values values = values_of(asked);
+    std::size_t i = 0;
+    for (; i < counts_from_; ++i) set_row(i, values.cells[at(columns_[i].attribute)]);
+    for (; i < searched_from_; ++i) set_row(i, facts.text_understood ? 1u + facts.detected[columns_[i].slot] : 0u);
+    for (; i < columns_.size(); ++i) set_row(i, searched_cell(columns_[i], values.numbers[at(columns_[i].attribute)]));
     for (std::size_t word = 0; word * 64 < count; ++word) {
       const std::size_t beyond = count - word * 64;
       std::uint64_t left = beyond < 64 ? (std::uint64_t{1} << beyond) - 1 : ~std::uint64_t{0};
-      for (std::size_t i = 0; i < columns_.size(); ++i) left &= rows[i][word];
+      for (i = 0; i < columns_.size(); ++i) left &= rows[i][word];
       for (; left != 0; left &= left - 1) {
         const std::size_t rule = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
         if (rest_applies(rule, asked) && !visit(rule)) return;
@@ -219,44 +274,20 @@ class RuleBits {
     for (const Conditions* when : rules) {
       for (const Condition& condition : when->all()) {
         if (condition.attribute == Attribute::kTextContains) continue;
-        if (find_column(condition) == nullptr) columns_.push_back({condition.attribute, condition.slot, 0, {}, {}});
-        auto& cuts = find_column(condition)->cuts;
-        cuts.insert(cuts.end(), condition.numbers.begin(), condition.numbers.end());
-        cuts.insert(cuts.end(), condition.numbers_except.begin(), condition.numbers_except.end());
-        for (const double bound : {condition.low, condition.high}) {
-          if (std::isfinite(bound)) cuts.push_back(bound);
-        }
+        if (find_column(condition) == nullptr) columns_.push_back(Column(condition));
+        find_column(condition)->add_cuts(condition);
       }
     }
-    for (Column& column : columns_) {
-      std::sort(column.cuts.begin(), column.cuts.end());
-      column.cuts.erase(std::unique(column.cuts.begin(), column.cuts.end()), column.cuts.end());
-      column.cuts.push_back(kNotKnown);
-      column.cells = cells_of(column, policy, models);
-    }
+    for (Column& column : columns_) column.close(policy, models);
     std::erase_if(columns_, [](const Column& column) { return column.cells > kCellsMax; });
+    std::sort(columns_.begin(), columns_.end(), [](const Column& a, const Column& b) { return a.kind < b.kind; });
+    const auto first_of = [&](Column::Kind kind) {
+      return static_cast<std::size_t>(
+          std::count_if(columns_.begin(), columns_.end(), [&](const Column& column) { return column.kind < kind; }));
+    };
+    counts_from_ = first_of(Column::Kind::kCount);
+    searched_from_ = first_of(Column::Kind::kSearched);
     for (Column& column : columns_) column.rows.assign(column.cells * row_words_, ~std::uint64_t{0});
-  }
-
-  static std::uint32_t cells_of(const Column& column, const Compiled& policy, const Names& models) {
-    const auto classes = static_cast<std::uint32_t>(policy.classes.size());
-    switch (column.attribute) {
-      case Attribute::kLabel:
-        return kNamedLabelCells + classes;
-      case Attribute::kModel:
-        return models.cells();
-      case Attribute::kClass:
-        return classes;
-      case Attribute::kPayload:
-      case Attribute::kNetwork:
-        return 4;
-      case Attribute::kConsent:
-      case Attribute::kCharging:
-      case Attribute::kSessionTainted:
-        return 3;
-      default:
-        return 2 * static_cast<std::uint32_t>(column.cuts.size());
-    }
   }
 
   void add_condition(std::size_t rule, const Condition& condition, const Names& models) {
@@ -270,7 +301,9 @@ class RuleBits {
 
   bool surely_;
   std::size_t row_words_;
-  std::vector<Column> columns_;
+  std::vector<Column> columns_;  ///< By kind: direct, then counts, then searched.
+  std::size_t counts_from_ = 0;
+  std::size_t searched_from_ = 0;
   std::vector<std::vector<const Condition*>> rest_;  ///< By rule: what has no column, such as words in the text.
 };
 
