@@ -118,19 +118,24 @@ Mask kept_by(const ClassRule& rule, bool can_redact, Mask mask, std::span<const 
 Mask kept_by(const Sites& sites, Mask mask, std::span<const EndpointFacts> endpoints);
 
 /// A mask on its way through the permit stage.
-struct Narrowing {
-  Mask mask;
-  RuleIndex rule = kNoRule;  ///< As Permission::rule.
-  bool took_cloud = false;
-
+class Narrowing {
+ public:
+  explicit Narrowing(Mask mask) : mask_(mask) {}
   void keep(Mask kept, RuleIndex by) {
-    const Mask after = mask & kept;
-    if (after == mask) return;
-    const bool takes_cloud = mask.without(kEdgeSite) != after.without(kEdgeSite);
-    if (rule == kNoRule || (takes_cloud && !took_cloud)) rule = by;
-    took_cloud = took_cloud || takes_cloud;
-    mask = after;
+    const Mask after = mask_ & kept;
+    if (after == mask_) return;
+    const bool takes_cloud = after.without(kEdgeSite) != mask_.without(kEdgeSite);
+    if (first_ == kNoRule) first_ = by;
+    if (takes_cloud && first_of_cloud_ == kNoRule) first_of_cloud_ = by;
+    mask_ = after;
   }
+  Mask mask() const { return mask_; }
+  Permission permission() const { return {mask_, first_of_cloud_ != kNoRule ? first_of_cloud_ : first_}; }
+
+ private:
+  Mask mask_;
+  RuleIndex first_ = kNoRule;
+  RuleIndex first_of_cloud_ = kNoRule;
 };
 
 /// Of a detector's slot, as `detected.<type>` names it.

@@ -93,10 +93,10 @@ Mask Policy::each_permit_step(const Facts& facts, DataClass data_class, std::spa
 }
 
 Permission Policy::permit(const Facts& facts, DataClass data_class, std::span<const EndpointFacts> endpoints) const {
-  Narrowing narrowing{Mask::all(static_cast<unsigned>(endpoints.size()))};
+  Narrowing narrowing(Mask::all(static_cast<unsigned>(endpoints.size())));
   const auto visit = [&](RuleIndex rule, Mask, Mask after, const Conditions*) { narrowing.keep(after, rule); };
   each_permit_step(facts, std::min(data_class, compiled_->most_restrictive()), endpoints, visit);
-  return {narrowing.mask, narrowing.rule};
+  return narrowing.permission();
 }
 
 std::vector<Policy::Step> Policy::permit_steps(const Facts& facts, DataClass data_class,

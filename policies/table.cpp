@@ -23,6 +23,7 @@ namespace {
 constexpr std::size_t kCellsMax = 1024;
 constexpr unsigned kWholeMax = 65535;  ///< Larger whole numbers count as this, above all that a rule may name.
 constexpr double kNotKnown = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // The first cells of labels and of models; names follow. The very first is what restricts most.
 enum : std::uint32_t { kUnknownLabelCell, kNoLabelCell, kNamedLabelCells };
@@ -113,9 +114,8 @@ struct Column {
   Attribute attribute;
   std::uint8_t slot;
   Kind kind;
-  std::uint32_t cells = 0;
-  std::uint32_t beyond = 0;  ///< The cell of what has none of its own, such as a count above all that rules name.
-  std::vector<double> cuts;  ///< The numbers that rules name, in order, and kNotKnown behind the last.
+  std::uint32_t last = 0;    ///< Cell of all that have none of their own: numbers above, and what nobody can tell.
+  std::vector<double> cuts;  ///< Numbers from which on a rule may answer differently, in order; the first is -infinity.
   std::vector<std::uint64_t> rows;
 };
 
@@ -126,72 +126,67 @@ Column::Column(const Condition& condition) : attribute(condition.attribute), slo
 }
 
 void Column::add_cuts(const Condition& condition) {
-  cuts.insert(cuts.end(), condition.numbers.begin(), condition.numbers.end());
-  cuts.insert(cuts.end(), condition.numbers_except.begin(), condition.numbers_except.end());
-  for (const double bound : {condition.low, condition.high}) {
-    if (std::isfinite(bound)) cuts.push_back(bound);
+  const auto next = [](double number) { return std::nextafter(number, kInfinity); };
+  if (std::isfinite(condition.low)) cuts.push_back(condition.low_open ? next(condition.low) : condition.low);
+  if (std::isfinite(condition.high)) cuts.push_back(condition.high_open ? condition.high : next(condition.high));
+  for (const auto* list : {&condition.numbers, &condition.numbers_except}) {
+    for (const double number : *list) cuts.insert(cuts.end(), {number, next(number)});
   }
 }
 
 void Column::close(const Compiled& policy, const Names& models) {
+  cuts.push_back(-kInfinity);
   std::sort(cuts.begin(), cuts.end());
   cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
   switch (attribute) {
     case Attribute::kLabel:
-      cells = kNamedLabelCells + static_cast<std::uint32_t>(policy.classes.size());
+      last = kNamedLabelCells + static_cast<std::uint32_t>(policy.classes.size());
       break;
     case Attribute::kModel:
-      cells = models.cells();
+      last = models.cells();
       break;
     case Attribute::kClass:
-      cells = static_cast<std::uint32_t>(policy.classes.size());
+      last = static_cast<std::uint32_t>(policy.classes.size());
       break;
     case Attribute::kPayload:
     case Attribute::kNetwork:
-      cells = 4;
+      last = 4;
       break;
     case Attribute::kConsent:
     case Attribute::kCharging:
     case Attribute::kSessionTainted:
-      cells = 3;
+      last = 3;
       break;
     case Attribute::kDetected:
     case Attribute::kUtcHour:  // Not known, each whole number up to the last cut, and all above.
-      cells = static_cast<std::uint32_t>(cuts.empty() ? 0 : cuts.back()) + 3;
-      beyond = cells - 1;
+      last = 1 + static_cast<std::uint32_t>(std::ceil(cuts.back()));
       break;
     default:
-      cells = 2 * static_cast<std::uint32_t>(cuts.size()) + 2;
+      last = static_cast<std::uint32_t>(cuts.size());
   }
-  cuts.push_back(kNotKnown);
 }
 
-/// Cell 0 is what is not known; then, in turn, what lies before a cut and the cut itself; last, what lies behind all.
+/// So many cuts are not above the number: none, when it is not known.
 std::uint32_t searched_cell(const Column& column, double number) {
   const double* cut = column.cuts.data();
-  for (std::size_t left = column.cuts.size() - 1; left > 0;) {  // Without branches, as nothing foretells the answers.
+  for (std::size_t left = column.cuts.size(); left > 0;) {  // Without branches, as nothing foretells the answers.
     const std::size_t half = (left + 1) / 2;
-    cut += half * static_cast<std::size_t>(cut[half - 1] < number);
+    cut += half * static_cast<std::size_t>(cut[half - 1] <= number);
     left -= half;
   }
-  const auto below = static_cast<std::uint32_t>(cut - column.cuts.data());
-  return std::isnan(number) ? 0 : 1 + 2 * below + static_cast<std::uint32_t>(*cut == number);
+  return static_cast<std::uint32_t>(cut - column.cuts.data());
 }
 
 /// A number of the cell.
 double number_in(const Column& column, std::uint32_t cell) {
-  const std::size_t cuts = column.cuts.size() - 1;
-  const std::size_t below = (cell - 1) / 2;
   if (cell == 0) return kNotKnown;
-  if (column.kind != Column::Kind::kSearched) return cell - 1;
-  if (cell % 2 == 0) return column.cuts[below];
-  if (below == 0) return column.cuts[0] - 1;
-  if (below == cuts) return column.cuts[cuts - 1] + 1;
-  return column.cuts[below - 1] + (column.cuts[below] - column.cuts[below - 1]) / 2;
+  return column.kind == Column::Kind::kSearched ? column.cuts[cell - 1] : cell - 1;
 }
 
 /// What the evaluator says of a condition in a cell.
 Truth truth_in(const Column& column, std::uint32_t cell, const Condition& condition, const Names& models) {
+  const auto is_number = column.attribute == Attribute::kUtcHour || column.kind != Column::Kind::kDirect;
+  if (cell == column.last && !is_number) cell = 0;
   const auto choice_from = [&](std::uint32_t first) {
     return evaluate_choice(condition, cell < first ? std::nullopt : std::optional<unsigned>(cell - first));
   };
@@ -219,10 +214,12 @@ Truth truth_in(const Column& column, std::uint32_t cell, const Condition& condit
 /// Rules in the order in which they are tried, as rows of bits.
 class RuleBits {
  public:
-  /// A rule that restricts applies unless some condition is known not to hold; one that chooses, when all surely do.
+  /// Rules that restrict apply unless some condition is known not to hold; those that choose, when all surely do.
+  enum class Applies : std::uint8_t { kUnlessNo, kWhenYes };
+
   /// The conditions must outlive this.
-  RuleBits(std::vector<const Conditions*> rules, bool surely, const Compiled& policy, const Names& models)
-      : surely_(surely), row_words_((rules.size() + 63) / 64), rest_(rules.size()) {
+  RuleBits(const std::vector<const Conditions*>& rules, Applies when, const Compiled& policy, const Names& models)
+      : when_(when), row_words_((rules.size() + 63) / 64), rest_(rules.size()) {
     add_columns(rules, policy, models);
     for (std::size_t i = 0; i < rules.size(); ++i) {
       for (const Condition& condition : rules[i]->all()) add_condition(i, condition, models);
@@ -232,30 +229,51 @@ class RuleBits {
   /// Calls `visit(i)` for each of the first `count` rules that applies, in order, for as long as it answers true.
   template <class Visit>
   void each(const Asked& asked, std::size_t count, const Visit& visit) const {
-    std::array<const std::uint64_t*, kAttributes + kDetectorSlots> rows;
-    const auto set_row = [&](std::size_t i, std::uint32_t cell) {
-      const Column& column = columns_[i];
-      rows[i] = column.rows.data() + (cell < column.cells ? cell : column.beyond) * row_words_;
-    };
-    const Facts& facts = asked.facts;
-    const Values values = values_of(asked);
-    std::size_t i = 0;
-    for (; i < counts_from_; ++i) set_row(i, values.cells[at(columns_[i].attribute)]);
-    for (; i < searched_from_; ++i) set_row(i, facts.text_understood ? 1u + facts.detected[columns_[i].slot] : 0u);
-    for (; i < columns_.size(); ++i) set_row(i, searched_cell(columns_[i], values.numbers[at(columns_[i].attribute)]));
-    for (std::size_t word = 0; word * 64 < count; ++word) {
-      const std::size_t beyond = count - word * 64;
-      std::uint64_t left = beyond < 64 ? (std::uint64_t{1} << beyond) - 1 : ~std::uint64_t{0};
-      for (i = 0; i < columns_.size(); ++i) left &= rows[i][word];
+    const auto visit_all = [&](std::uint64_t left, std::size_t first) {
+      if (count - first < 64) left &= (std::uint64_t{1} << (count - first)) - 1;
       for (; left != 0; left &= left - 1) {
-        const std::size_t rule = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
-        if (rest_applies(rule, asked) && !visit(rule)) return;
+        const std::size_t rule = first + static_cast<std::size_t>(std::countr_zero(left));
+        if (rest_applies(rule, asked) && !visit(rule)) return false;
       }
+      return true;
+    };
+    if (row_words_ == 1) {
+      std::uint64_t left = ~std::uint64_t{0};
+      each_row(asked, [&](const std::uint64_t* row) { left &= *row; });
+      visit_all(left, 0);
+      return;
+    }
+    std::array<const std::uint64_t*, kAttributes + kDetectorSlots> rows;
+    std::size_t columns = 0;
+    each_row(asked, [&](const std::uint64_t* row) { rows[columns++] = row; });
+    for (std::size_t word = 0; word * 64 < count; ++word) {
+      std::uint64_t left = ~std::uint64_t{0};
+      for (std::size_t i = 0; i < columns; ++i) left &= rows[i][word];
+      if (!visit_all(left, word * 64)) return;
     }
   }
 
  private:
-  bool applies(Truth truth) const { return truth == Truth::kYes || (truth == Truth::kUnknown && !surely_); }
+  /// The row of each column, at the cell that the facts lie in.
+  template <class Use>
+  void each_row(const Asked& asked, const Use& use) const {
+    const auto use_cell = [&](const Column& column, std::uint32_t cell) {
+      use(column.rows.data() + std::min(cell, column.last) * row_words_);
+    };
+    const Facts& facts = asked.facts;
+    const Values values = values_of(asked);
+    const Column* column = columns_.data();
+    for (const Column* end = column + direct_; column != end; ++column)
+      use_cell(*column, values.cells[at(column->attribute)]);
+    for (const Column* end = column + counts_; column != end; ++column)
+      use_cell(*column, facts.text_understood ? 1u + facts.detected[column->slot] : 0u);
+    for (const Column* end = column + searched_; column != end; ++column)
+      use_cell(*column, searched_cell(*column, values.numbers[at(column->attribute)]));
+  }
+
+  bool applies(Truth truth) const {
+    return truth == Truth::kYes || (truth == Truth::kUnknown && when_ == Applies::kUnlessNo);
+  }
 
   bool rest_applies(std::size_t rule, const Asked& asked) const {
     return std::all_of(rest_[rule].begin(), rest_[rule].end(), [&](const Condition* condition) {
@@ -279,31 +297,30 @@ class RuleBits {
       }
     }
     for (Column& column : columns_) column.close(policy, models);
-    std::erase_if(columns_, [](const Column& column) { return column.cells > kCellsMax; });
+    std::erase_if(columns_, [](const Column& column) { return column.last >= kCellsMax; });
     std::sort(columns_.begin(), columns_.end(), [](const Column& a, const Column& b) { return a.kind < b.kind; });
-    const auto first_of = [&](Column::Kind kind) {
-      return static_cast<std::size_t>(
-          std::count_if(columns_.begin(), columns_.end(), [&](const Column& column) { return column.kind < kind; }));
+    const auto count_of = [&](Column::Kind kind) {
+      return std::count_if(columns_.begin(), columns_.end(), [&](const Column& column) { return column.kind == kind; });
     };
-    counts_from_ = first_of(Column::Kind::kCount);
-    searched_from_ = first_of(Column::Kind::kSearched);
-    for (Column& column : columns_) column.rows.assign(column.cells * row_words_, ~std::uint64_t{0});
+    direct_ = count_of(Column::Kind::kDirect);
+    counts_ = count_of(Column::Kind::kCount);
+    searched_ = count_of(Column::Kind::kSearched);
+    for (Column& column : columns_) column.rows.assign((column.last + 1) * row_words_, ~std::uint64_t{0});
   }
 
   void add_condition(std::size_t rule, const Condition& condition, const Names& models) {
     Column* const column = find_column(condition);
     if (column == nullptr) return rest_[rule].push_back(&condition);
-    for (std::uint32_t cell = 0; cell < column->cells; ++cell) {
+    for (std::uint32_t cell = 0; cell <= column->last; ++cell) {
       if (applies(truth_in(*column, cell, condition, models))) continue;
       column->rows[cell * row_words_ + rule / 64] &= ~(std::uint64_t{1} << (rule % 64));
     }
   }
 
-  bool surely_;
+  Applies when_;
   std::size_t row_words_;
   std::vector<Column> columns_;  ///< By kind: direct, then counts, then searched.
-  std::size_t counts_from_ = 0;
-  std::size_t searched_from_ = 0;
+  std::ptrdiff_t direct_ = 0, counts_ = 0, searched_ = 0;
   std::vector<std::vector<const Condition*>> rest_;  ///< By rule: what has no column, such as words in the text.
 };
 
@@ -349,12 +366,14 @@ std::vector<const Conditions*> conditions_of(const std::vector<Rule>& rules) {
 
 struct Table::Bound {
   Bound(std::shared_ptr<const Policy> of, std::span<const EndpointFacts> endpoints);
+  Narrowing by_standing_rules(const Facts& facts, DataClass data_class) const;
 
   std::shared_ptr<const Policy> policy;
   const Compiled& compiled;
   Names labels;
   Names models;
 
+  std::vector<Classified> by_label;  ///< By cell.
   std::vector<ClassifyRule> raising;
   std::vector<std::size_t> raising_above;  ///< By class: so many of them raise to a higher one.
   RuleBits classify;
@@ -373,12 +392,14 @@ Table::Bound::Bound(std::shared_ptr<const Policy> of, std::span<const EndpointFa
       labels(labels_of(compiled)),
       models(models_of(compiled)),
       raising(by_class(compiled.classify)),
-      classify(conditions_of(raising), false, compiled, models),
+      classify(conditions_of(raising), RuleBits::Applies::kUnlessNo, compiled, models),
       all(Mask::all(static_cast<unsigned>(endpoints.size()))),
       never_forbidden(all),
-      forbid(conditions_of(compiled.forbid), false, compiled, models),
-      prefer(conditions_of(compiled.prefer), true, compiled, models) {
+      forbid(conditions_of(compiled.forbid), RuleBits::Applies::kUnlessNo, compiled, models),
+      prefer(conditions_of(compiled.prefer), RuleBits::Applies::kWhenYes, compiled, models) {
+  by_label = {{compiled.most_restrictive(), kUnknownLabel}, {compiled.default_class, kNoRule}};
   for (std::size_t i = 0; i < compiled.classes.size(); ++i) {
+    by_label.push_back({static_cast<DataClass>(i), kNoRule});
     raising_above.push_back(static_cast<std::size_t>(
         std::count_if(raising.begin(), raising.end(), [&](const ClassifyRule& rule) { return rule.data_class > i; })));
     for (const bool redactable : {false, true})
@@ -388,6 +409,18 @@ Table::Bound::Bound(std::shared_ptr<const Policy> of, std::span<const EndpointFa
     forbid_keeps.push_back(kept_by(rule.sites, all, endpoints));
     never_forbidden = never_forbidden & forbid_keeps.back();
   }
+}
+
+Narrowing Table::Bound::by_standing_rules(const Facts& facts, DataClass data_class) const {
+  Narrowing narrowing(all);
+  narrowing.keep(class_keeps[can_redact(facts)][data_class], rule_of_class(data_class));
+  const auto when_cloudless = [&](bool applies, RuleIndex rule) {
+    if (applies) narrowing.keep(Mask::edge_only(), rule);
+  };
+  when_cloudless(facts.session_tainted.value_or(true), kSessionTaint);
+  when_cloudless(spent(compiled.cloud_mib_per_day, facts.cloud_mib_today), kCloudBudget);
+  when_cloudless(spent(compiled.cloud_usd_per_day, facts.cloud_usd_today), kMoneyBudget);
+  return narrowing;
 }
 
 Table::Table(std::shared_ptr<const Policy> policy, std::span<const EndpointFacts> endpoints)
@@ -402,9 +435,7 @@ Words Table::words_of(const Facts& facts) const {
 Classified Table::classify(const Facts& facts, Words words) const {
   const Compiled& compiled = bound_->compiled;
   const DataClass most = compiled.most_restrictive();
-  Classified result{most, kUnknownLabel};
-  if (words.label == kNoLabelCell) result = {compiled.default_class, kNoRule};
-  if (const auto label = label_in(words)) result = {std::min(*label, most), kNoRule};
+  Classified result = bound_->by_label[words.label < bound_->by_label.size() ? words.label : kUnknownLabelCell];
   if (!facts.text_understood && result.data_class < most) result = {most, kTextNotUnderstood};
   bound_->classify.each({facts, words, 0}, bound_->raising_above[result.data_class], [&](std::size_t rule) {
     result = {bound_->raising[rule].data_class, bound_->raising[rule].id};
@@ -414,31 +445,24 @@ Classified Table::classify(const Facts& facts, Words words) const {
 }
 
 Permission Table::permit(const Facts& facts, Words words, DataClass data_class) const {
-  const Compiled& compiled = bound_->compiled;
-  data_class = std::min(data_class, compiled.most_restrictive());
-  Narrowing narrowing{bound_->all};
-  narrowing.keep(bound_->class_keeps[can_redact(facts)][data_class], rule_of_class(data_class));
-  const auto when_cloudless = [&](bool applies, RuleIndex rule) {
-    if (applies) narrowing.keep(Mask::edge_only(), rule);
-  };
-  when_cloudless(facts.session_tainted.value_or(true), kSessionTaint);
-  when_cloudless(spent(compiled.cloud_mib_per_day, facts.cloud_mib_today), kCloudBudget);
-  when_cloudless(spent(compiled.cloud_usd_per_day, facts.cloud_usd_today), kMoneyBudget);
-  const auto more_to_take = [&] { return (narrowing.mask & bound_->never_forbidden) != narrowing.mask; };
-  if (!more_to_take()) return {narrowing.mask, narrowing.rule};
-  bound_->forbid.each({facts, words, data_class}, compiled.forbid.size(), [&](std::size_t rule) {
-    narrowing.keep(bound_->forbid_keeps[rule], compiled.forbid[rule].id);
+  const auto& forbid = bound_->compiled.forbid;
+  data_class = std::min(data_class, bound_->compiled.most_restrictive());
+  Narrowing narrowing = bound_->by_standing_rules(facts, data_class);
+  const auto more_to_take = [&] { return (narrowing.mask() & bound_->never_forbidden) != narrowing.mask(); };
+  if (!more_to_take()) return narrowing.permission();
+  bound_->forbid.each({facts, words, data_class}, forbid.size(), [&](std::size_t rule) {
+    narrowing.keep(bound_->forbid_keeps[rule], forbid[rule].id);
     return more_to_take();
   });
-  return {narrowing.mask, narrowing.rule};
+  return narrowing.permission();
 }
 
 Preference Table::prefer(const Facts& facts, Words words, DataClass data_class) const {
-  const Compiled& compiled = bound_->compiled;
-  data_class = std::min(data_class, compiled.most_restrictive());
+  const auto& rules = bound_->compiled.prefer;
+  data_class = std::min(data_class, bound_->compiled.most_restrictive());
   Preference preference;
-  bound_->prefer.each({facts, words, data_class}, compiled.prefer.size(), [&](std::size_t rule) {
-    preference = compiled.prefer[rule].preference;
+  bound_->prefer.each({facts, words, data_class}, rules.size(), [&](std::size_t rule) {
+    preference = rules[rule].preference;
     return false;
   });
   return preference;
