@@ -108,14 +108,14 @@ struct Column {
 
   explicit Column(const Condition& condition);
   void add_cuts(const Condition& condition);
-  /// After the last cut.
+  /// When all cuts are known.
   void close(const Compiled& policy, const Names& models);
 
   Attribute attribute;
   std::uint8_t slot;
   Kind kind;
-  std::uint32_t last = 0;    ///< Cell of all that have none of their own: numbers above, and what nobody can tell.
-  std::vector<double> cuts;  ///< Numbers from which on a rule may answer differently, in order; the first is -infinity.
+  std::uint32_t last = 0;    ///< Its last cell, for all that have none of their own.
+  std::vector<double> cuts;  ///< From each on a rule may answer differently. In order; from -infinity; of full depth.
   std::vector<std::uint64_t> rows;
 };
 
@@ -159,22 +159,20 @@ void Column::close(const Compiled& policy, const Names& models) {
       break;
     case Attribute::kDetected:
     case Attribute::kUtcHour:  // Not known, each whole number up to the last cut, and all above.
-      last = 1 + static_cast<std::uint32_t>(std::ceil(cuts.back()));
+      last = 1 + static_cast<std::uint32_t>(std::ceil(std::max(cuts.back(), 0.0)));
       break;
     default:
       last = static_cast<std::uint32_t>(cuts.size());
+      cuts.resize(std::bit_ceil(cuts.size() + 1) - 1, kNotKnown);
   }
 }
 
-/// So many cuts are not above the number: none, when it is not known.
+/// So many cuts are not above the number: none when it is not known. Binary search in a list of 2^n - 1.
 std::uint32_t searched_cell(const Column& column, double number) {
-  const double* cut = column.cuts.data();
-  for (std::size_t left = column.cuts.size(); left > 0;) {  // Without branches, as nothing foretells the answers.
-    const std::size_t half = (left + 1) / 2;
-    cut += half * static_cast<std::size_t>(cut[half - 1] <= number);
-    left -= half;
-  }
-  return static_cast<std::uint32_t>(cut - column.cuts.data());
+  std::size_t cell = 0;
+  for (std::size_t step = (column.cuts.size() + 1) / 2; step > 0; step /= 2)  // No branch that must be foretold.
+    cell += step * static_cast<std::size_t>(column.cuts[cell + step - 1] <= number);
+  return static_cast<std::uint32_t>(cell);
 }
 
 /// A number of the cell.
@@ -185,8 +183,8 @@ double number_in(const Column& column, std::uint32_t cell) {
 
 /// What the evaluator says of a condition in a cell.
 Truth truth_in(const Column& column, std::uint32_t cell, const Condition& condition, const Names& models) {
-  const auto is_number = column.attribute == Attribute::kUtcHour || column.kind != Column::Kind::kDirect;
-  if (cell == column.last && !is_number) cell = 0;
+  const bool is_number = column.attribute == Attribute::kUtcHour || column.kind != Column::Kind::kDirect;
+  if (cell == column.last && !is_number) cell = 0;  // No such label, model or choice.
   const auto choice_from = [&](std::uint32_t first) {
     return evaluate_choice(condition, cell < first ? std::nullopt : std::optional<unsigned>(cell - first));
   };
@@ -229,6 +227,7 @@ class RuleBits {
   /// Calls `visit(i)` for each of the first `count` rules that applies, in order, for as long as it answers true.
   template <class Visit>
   void each(const Asked& asked, std::size_t count, const Visit& visit) const {
+    if (count == 0) return;
     const auto visit_all = [&](std::uint64_t left, std::size_t first) {
       if (count - first < 64) left &= (std::uint64_t{1} << (count - first)) - 1;
       for (; left != 0; left &= left - 1) {

@@ -32,11 +32,7 @@ std::string difference(const Policy& policy, const Table& table, const Facts& fa
     const Permission permitted = table.permit(facts, words, data_class);
     if (permission.mask != permitted.mask) return "mask";
     if (permission.rule != permitted.rule) return "rule of the mask";
-    const Preference preference = policy.prefer(facts, data_class);
-    const Preference preferred = table.prefer(facts, words, data_class);
-    if (preference.plan != preferred.plan || preference.confidence_below != preferred.confidence_below) return "plan";
-    if (preference.deadline != preferred.deadline) return "deadline";
-    if (preference.rule != preferred.rule) return "rule of the plan";
+    if (!(policy.prefer(facts, data_class) == table.prefer(facts, words, data_class))) return "plan";
   }
   return "";
 }
@@ -154,6 +150,31 @@ TEST_CASE("an attribute of which rules tell very many values apart is asked rule
     denied += table.permit(facts, table.words_of(facts), 0).mask == Mask::all(4).without(2);
   }
   CHECK(denied == 600);  // The even ones under 1,400 but for every seventh.
+}
+
+TEST_CASE("counts and hours on a threshold, beside it and above all lie in the cell that the policy sees") {
+  json text = two_classes();
+  for (const unsigned count : {0, 1, 7, 5000, 65535}) {
+    const json when = {{"detected.EMAIL", count}, {"detected.PHONE", {{"gt", count % 65535}}}};
+    text["classify"].push_back({{"id", "c" + std::to_string(count)}, {"when", when}, {"class", "c1"}});
+    text["prefer"].push_back({{"id", "p" + std::to_string(count)}, {"when", {{"utc_hour", {{"le", count % 24}}}}}});
+  }
+  text["default_class"] = "c0";
+  const auto policy = loaded(text);
+  const Table table(policy, kEndpoints);
+  std::size_t raised = 0;
+  for (const unsigned count : {0, 1, 2, 6, 7, 8, 15, 23, 24, 4999, 5000, 5001, 65534, 65535}) {
+    for (const unsigned other : {0, 1, 2, 8, 65535}) {
+      Facts facts;
+      facts.detected[static_cast<std::size_t>(Detected::kEmail)] = static_cast<std::uint16_t>(count);
+      facts.detected[static_cast<std::size_t>(Detected::kPhone)] = static_cast<std::uint16_t>(other);
+      facts.utc_hour = count;
+      INFO(count << ", " << other);
+      CHECK(difference(*policy, table, facts) == "");
+      raised += table.classify(facts, table.words_of(facts)).data_class;
+    }
+  }
+  CHECK(raised == 4 + 3 + 2 + 1 + 4);  // PHONE above 0, 1, 7, 5000, and for 65535 above 0.
 }
 
 TEST_CASE("words that are not the request's restrict, and never read past a table") {
