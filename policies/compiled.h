@@ -108,6 +108,37 @@ inline RuleIndex rule_of_class(DataClass data_class) {
   return static_cast<RuleIndex>(kStandingRules.size() + data_class);
 }
 
+/// Only text can be redacted, and only text that was understood.
+inline bool can_redact(const Facts& facts) { return !facts.has_tensors && facts.text_understood; }
+/// Of a daily budget; none is never spent, and an unknown sum is.
+inline bool spent(std::optional<double> limit, std::optional<double> today) {
+  return limit && (!today || !(*today < *limit));
+}
+/// What a class leaves of `mask`, and what a forbid rule that holds does.
+Mask kept_by(const ClassRule& rule, bool can_redact, Mask mask, std::span<const EndpointFacts> endpoints);
+Mask kept_by(const Sites& sites, Mask mask, std::span<const EndpointFacts> endpoints);
+
+/// A mask on its way through the permit stage.
+class Narrowing {
+ public:
+  explicit Narrowing(Mask mask) : mask_(mask) {}
+  void keep(Mask kept, RuleIndex by) {
+    const Mask after = mask_ & kept;
+    if (after == mask_) return;
+    const bool takes_cloud = after.without(kEdgeSite) != mask_.without(kEdgeSite);
+    if (first_ == kNoRule) first_ = by;
+    if (takes_cloud && first_of_cloud_ == kNoRule) first_of_cloud_ = by;
+    mask_ = after;
+  }
+  Mask mask() const { return mask_; }
+  Permission permission() const { return {mask_, first_of_cloud_ != kNoRule ? first_of_cloud_ : first_}; }
+
+ private:
+  Mask mask_;
+  RuleIndex first_ = kNoRule;
+  RuleIndex first_of_cloud_ = kNoRule;
+};
+
 /// Of a detector's slot, as `detected.<type>` names it.
 std::string type_of(const Compiled& policy, std::size_t slot);
 

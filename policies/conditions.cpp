@@ -24,14 +24,11 @@ bool contains(std::string_view text, std::string_view needle) {
 
 Truth truth(bool holds) { return holds ? Truth::kYes : Truth::kNo; }
 
+}  // namespace
+
 Truth evaluate_choice(const Condition& condition, std::optional<unsigned> value) {
   if (!value) return condition.names_unknown ? Truth::kYes : Truth::kUnknown;
   return truth((condition.choices >> *value & 1u) != 0);
-}
-
-Truth evaluate_flag(const Condition& condition, std::optional<bool> value) {
-  if (!value) return Truth::kUnknown;
-  return evaluate_choice(condition, *value ? 1u : 0u);
 }
 
 Truth evaluate_number(const Condition& condition, std::optional<double> value) {
@@ -53,9 +50,13 @@ Truth evaluate_name(const Condition& condition, std::string_view value) {
   return truth(none.empty() || std::find(none.begin(), none.end(), value) == none.end());
 }
 
-Truth evaluate_payload(const Condition& condition, const Facts& facts) {
-  const unsigned held = (facts.has_tensors ? 1u : 0u) | (facts.text.empty() ? 0u : 2u);
-  return truth((condition.choices & held) != 0);
+Truth evaluate_payload(const Condition& condition, unsigned held) { return truth((condition.choices & held) != 0); }
+
+namespace {
+
+Truth evaluate_flag(const Condition& condition, std::optional<bool> value) {
+  if (!value) return Truth::kUnknown;
+  return evaluate_choice(condition, *value ? 1u : 0u);
 }
 
 Truth evaluate_text(const Condition& condition, const Facts& facts) {
@@ -70,6 +71,8 @@ Truth evaluate_detected(const Condition& condition, const Facts& facts) {
   if (!facts.text_understood) return Truth::kUnknown;
   return evaluate_number(condition, facts.detected[condition.slot]);
 }
+
+unsigned payload_of(const Facts& facts) { return (facts.has_tensors ? 1u : 0u) | (facts.text.empty() ? 0u : 2u); }
 
 std::optional<unsigned> network_of(const Facts& facts) {
   if (facts.device.network == NetworkKind::kUnknown) return {};
@@ -93,7 +96,7 @@ Truth evaluate(const Condition& condition, const View& view) {
     case Attribute::kClass:
       return evaluate_choice(condition, view.data_class);
     case Attribute::kPayload:
-      return evaluate_payload(condition, facts);
+      return evaluate_payload(condition, payload_of(facts));
     case Attribute::kPayloadKib:
       return evaluate_number(condition, facts.payload_kib);
     case Attribute::kTextContains:

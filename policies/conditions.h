@@ -91,6 +91,12 @@ class Conditions {
 
 Truth evaluate(const Condition& condition, const View& view);
 
+/// The same of one value of the condition's attribute. None, not a number, or an empty name is unknown.
+Truth evaluate_number(const Condition& condition, std::optional<double> value);
+Truth evaluate_choice(const Condition& condition, std::optional<unsigned> value);  ///< Of a flag: 0 false, 1 true.
+Truth evaluate_name(const Condition& condition, std::string_view value);
+Truth evaluate_payload(const Condition& condition, unsigned held);  ///< 1 tensors, 2 text, 3 both.
+
 /// Who asks: classify rules see only what is sent; forbid and prefer rules see the class but read no text; a query sees
 /// all.
 enum class Asker : std::uint8_t { kClassify, kPermit, kQuery };

@@ -13,12 +13,10 @@ bool listed(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// Only text can be redacted, and only text that was understood.
-bool can_redact(const Facts& facts) { return !facts.has_tensors && facts.text_understood; }
+}  // namespace
 
-Mask kept_by_class(const ClassRule& rule, const Facts& facts, Mask mask, std::span<const EndpointFacts> endpoints) {
-  if (rule.egress == Egress::kNever || (rule.egress == Egress::kRedacted && !can_redact(facts)))
-    return mask.without_cloud();
+Mask kept_by(const ClassRule& rule, bool can_redact, Mask mask, std::span<const EndpointFacts> endpoints) {
+  if (rule.egress == Egress::kNever || (rule.egress == Egress::kRedacted && !can_redact)) return mask.without_cloud();
   if (rule.regions.empty() && rule.endpoints.empty()) return mask;
   for (std::size_t i = 0; i < endpoints.size() && i + 1 < kMaxSites; ++i) {
     const auto& where = endpoints[i].region;  // Unknown is in no region.
@@ -29,7 +27,7 @@ Mask kept_by_class(const ClassRule& rule, const Facts& facts, Mask mask, std::sp
   return mask;
 }
 
-Mask kept_by_sites(const Sites& sites, Mask mask, std::span<const EndpointFacts> endpoints) {
+Mask kept_by(const Sites& sites, Mask mask, std::span<const EndpointFacts> endpoints) {
   if (sites.edge) mask = mask.without(kEdgeSite);
   if (sites.cloud) return mask.without_cloud();
   if (sites.endpoints.empty() && sites.regions.empty()) return mask;
@@ -40,10 +38,6 @@ Mask kept_by_sites(const Sites& sites, Mask mask, std::span<const EndpointFacts>
   }
   return mask;
 }
-
-bool spent(std::optional<double> limit, std::optional<double> today) { return limit && (!today || !(*today < *limit)); }
-
-}  // namespace
 
 std::optional<DataClass> Compiled::find_class(std::string_view wanted) const {
   for (std::size_t i = 0; i < classes.size(); ++i) {
@@ -82,7 +76,7 @@ Mask Policy::each_permit_step(const Facts& facts, DataClass data_class, std::spa
     visit(rule, mask, mask & kept, when);
     mask = mask & kept;
   };
-  keep(kept_by_class(compiled_->classes[data_class], facts, all, endpoints), rule_of_class(data_class), nullptr);
+  keep(kept_by(compiled_->classes[data_class], can_redact(facts), all, endpoints), rule_of_class(data_class), nullptr);
   const auto when_cloudless = [&](bool applies, RuleIndex rule) {
     if (applies) keep(all.without_cloud(), rule, nullptr);
   };
@@ -91,7 +85,7 @@ Mask Policy::each_permit_step(const Facts& facts, DataClass data_class, std::spa
   when_cloudless(spent(compiled_->cloud_usd_per_day, facts.cloud_usd_today), kMoneyBudget);
   const View view{facts, data_class, compiled_->find_class(facts.label)};
   for (const ForbidRule& rule : compiled_->forbid) {
-    const Mask kept = kept_by_sites(rule.sites, all, endpoints);
+    const Mask kept = kept_by(rule.sites, all, endpoints);
     const bool narrows = (mask & kept) != mask;
     keep(narrows && rule.when.may_hold(view) ? kept : all, rule.id, &rule.when);
   }
@@ -99,16 +93,10 @@ Mask Policy::each_permit_step(const Facts& facts, DataClass data_class, std::spa
 }
 
 Permission Policy::permit(const Facts& facts, DataClass data_class, std::span<const EndpointFacts> endpoints) const {
-  RuleIndex first = kNoRule;
-  bool took_cloud = false;
-  const auto visit = [&](RuleIndex rule, Mask before, Mask after, const Conditions*) {
-    if (after == before) return;
-    const bool takes_cloud = before.without(kEdgeSite) != after.without(kEdgeSite);
-    if (first == kNoRule || (takes_cloud && !took_cloud)) first = rule;
-    took_cloud = took_cloud || takes_cloud;
-  };
-  const Mask mask = each_permit_step(facts, std::min(data_class, compiled_->most_restrictive()), endpoints, visit);
-  return {mask, first};
+  Narrowing narrowing(Mask::all(static_cast<unsigned>(endpoints.size())));
+  const auto visit = [&](RuleIndex rule, Mask, Mask after, const Conditions*) { narrowing.keep(after, rule); };
+  each_permit_step(facts, std::min(data_class, compiled_->most_restrictive()), endpoints, visit);
+  return narrowing.permission();
 }
 
 std::vector<Policy::Step> Policy::permit_steps(const Facts& facts, DataClass data_class,

@@ -99,6 +99,8 @@ struct Preference {
   unsigned attempts_max = 0;           ///< Cloud attempts; 0: the configuration's.
   std::optional<Objective> objective;  ///< What weighs whether the cloud is worth asking, and where.
   RuleIndex rule = kNoRule;
+
+  bool operator==(const Preference&) const = default;
 };
 
 /// What a class may do. kRedacted: only what was redacted may leave, and what cannot be redacted stays: tensors, and

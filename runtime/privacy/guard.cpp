@@ -37,20 +37,21 @@ bool leaks(const HttpMessage& message, const privacy::Redaction& redaction) {
 
 }  // namespace
 
-privacy::Rules::Rules(std::shared_ptr<const policies::Policy> with_policy, std::string_view redaction_secret)
-    : policy(std::move(with_policy)), detector(policy->own_detectors()) {
+privacy::Rules::Rules(std::shared_ptr<const policies::Policy> with_policy,
+                      std::span<const policies::EndpointFacts> endpoints, std::string_view redaction_secret)
+    : policy(std::move(with_policy)), table(policy, endpoints), detector(policy->own_detectors()) {
   if (!redaction_secret.empty()) redactor.emplace(redaction_secret, policy->own_detectors());
 }
 
 PrivacyGuard::PrivacyGuard(std::shared_ptr<const policies::Policy> policy, std::vector<Endpoint> endpoints,
                            std::size_t sessions_max, std::string_view redaction_secret)
     : redaction_secret_(redaction_secret), endpoints_(std::move(endpoints)), ledger_(sessions_max) {
-  rules_ = make_rules(std::move(policy));
   for (const auto& endpoint : endpoints_) endpoint_facts_.push_back({endpoint.name, endpoint.region});
+  rules_ = make_rules(std::move(policy));
 }
 
 std::shared_ptr<const privacy::Rules> PrivacyGuard::make_rules(std::shared_ptr<const policies::Policy> policy) const {
-  return std::make_shared<privacy::Rules>(std::move(policy), redaction_secret_);
+  return std::make_shared<privacy::Rules>(std::move(policy), endpoint_facts_, redaction_secret_);
 }
 
 std::shared_ptr<const privacy::Rules> PrivacyGuard::rules() const {
@@ -103,7 +104,8 @@ privacy::Classification PrivacyGuard::classify_by(std::shared_ptr<const privacy:
   facts.has_tensors = !request.inputs.empty();
   facts.detected = content.detections.counts;
   facts.payload_kib = payload_kib(request);
-  const auto classified = policy.classify(facts);
+  content.words = rules->table.words_of(facts);
+  const auto classified = rules->table.classify(facts, content.words);
   content.data_class = classified.data_class;
   content.rule = classified.rule;
   content.rules = std::move(rules);
@@ -121,12 +123,12 @@ privacy::Judgement PrivacyGuard::judge(const Request& request, const privacy::Cl
                                        const privacy::Moment& moment) {
   // Classified before the lock: by now another policy may be in force.
   if (content.rules != rules_) return judge(request, classify_by(rules_, request), moment);
-  const auto& policy = *rules_->policy;
+  const auto& table = rules_->table;
   const auto facts = facts_of(request, content.detections, moment);
-  const auto permission = policy.permit(facts, content.data_class, endpoint_facts_);
+  const auto permission = table.permit(facts, content.words, content.data_class);
   taint_by(content, request, moment);
-  return {content, permission.mask, permission.rule, policy.prefer(facts, content.data_class),
-          policy.classes()[content.data_class].egress == policies::Egress::kRedacted};
+  return {content, permission.mask, permission.rule, table.prefer(facts, content.words, content.data_class),
+          rules_->policy->classes()[content.data_class].egress == policies::Egress::kRedacted};
 }
 
 void PrivacyGuard::narrow(privacy::Judgement& judgement, const Request& request, const privacy::Moment& moment) {
@@ -153,7 +155,8 @@ Status PrivacyGuard::permits(const privacy::Judgement& judgement, const Request&
   auto facts = facts_of(request, judgement.content.detections, moment);
   if (facts.cloud_mib_today) *facts.cloud_mib_today += mib_of(body_bytes);
   if (facts.cloud_usd_today) *facts.cloud_usd_today += static_cast<double>(cost(site, body_bytes).micro_usd) / 1e6;
-  const auto permission = judgement.policy().permit(facts, judgement.content.data_class, endpoint_facts_);
+  const auto& content = judgement.content;
+  const auto permission = content.rules->table.permit(facts, content.words, content.data_class);
   if (!permission.mask.has(site)) return deny("denied by " + std::string(judgement.policy().rule_id(permission.rule)));
   return Done{};
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,7 @@
 #include <hearth/time.h>
 
 #include "policies/policy.h"
+#include "policies/table.h"
 #include "runtime/privacy/detector.h"
 #include "runtime/privacy/ledger.h"
 #include "runtime/privacy/redactor.h"
@@ -30,9 +32,11 @@ namespace privacy {
 
 /// A policy and what finds and hides what it asks for. Never changes: a new policy comes with its own.
 struct Rules {
-  Rules(std::shared_ptr<const policies::Policy> with_policy, std::string_view redaction_secret);
+  Rules(std::shared_ptr<const policies::Policy> with_policy, std::span<const policies::EndpointFacts> endpoints,
+        std::string_view redaction_secret);
 
   std::shared_ptr<const policies::Policy> policy;
+  policies::Table table;  ///< What decides, as the policy would.
   TextDetector detector;
   std::optional<Redactor> redactor;  ///< None without a secret: then what must be redacted stays.
 };
@@ -42,6 +46,7 @@ struct Classification {
   std::shared_ptr<const Rules> rules;  ///< Those it was judged by.
   policies::DataClass data_class = 0;
   policies::RuleIndex rule = policies::kNoRule;
+  policies::Words words;  ///< Of the rules' table.
   Detections detections;
 };
 

@@ -278,6 +278,12 @@ json draw_forbid(Draw& in, const json& policy, const std::string& id) {
   return rule;
 }
 
+json draw_rule(Draw& in, const json& policy, const std::string& list, const std::string& id) {
+  return list == "forbid"     ? draw_forbid(in, policy, id)
+         : list == "classify" ? draw_classify(in, policy, id)
+                              : draw_prefer(in, policy, id);
+}
+
 json draw_policy(Draw& in) {
   json policy = {{"version", 1}, {"name", "drawn"}, {"classes", draw_classes(in)}};
   if (in.one_in(3)) policy["detectors"].push_back({{"type", "BADGE"}, {"pattern", "B[0-9]{4}"}});
@@ -318,9 +324,7 @@ json draw_change(Draw& in, const json& policy) {
     if (in.one_in(2)) changed["classes"].back() = {{"name", changed["classes"].back()["name"]}, {"egress", "never"}};
   } else {
     const std::string id = "added-" + list + std::to_string(rules.size());
-    rules.push_back(list == "forbid"     ? draw_forbid(in, policy, id)
-                    : list == "classify" ? draw_classify(in, policy, id)
-                                         : draw_prefer(in, policy, id));
+    rules.push_back(draw_rule(in, policy, list, id));
   }
   if (rules.empty()) changed.erase(list);
   return changed;

@@ -55,6 +55,8 @@ struct DrawnQuery {
 /// A policy that may still be refused: see load_drawn.
 nlohmann::json draw_policy(Draw& in);
 nlohmann::json draw_forbid(Draw& in, const nlohmann::json& policy, const std::string& id);
+/// One more for the policy's "classify", "forbid" or "prefer".
+nlohmann::json draw_rule(Draw& in, const nlohmann::json& policy, const std::string& list, const std::string& id);
 /// `policy` with one thing changed, added or left out.
 nlohmann::json draw_change(Draw& in, const nlohmann::json& policy);
 DrawnRequest draw_request(Draw& in);
