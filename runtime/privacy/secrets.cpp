@@ -133,7 +133,7 @@ class Secrets {
       const std::size_t marks = mark;
       while (mark < text_.size() && mark - marks < 3 &&
              (text_[mark] == ':' || text_[mark] == '=' || text_[mark] == '>')) {
-        assigned = assigned || text_[mark++] == '=';
+        assigned |= text_[mark++] == '=';
       }
       if (mark == marks) return;
     }

@@ -67,6 +67,14 @@ TEST_CASE("every type is found where it stands, whole", "[detector]") {
   }
 }
 
+TEST_CASE("a password behind more than one mark is found: reading once did not end there", "[detector]") {
+  const TextDetector detector({}, TextDetector::kTextBytesMax, false);
+  for (const std::string marks : {"==", "=:", "=>", ":=", "===", "=> "}) {
+    INFO(marks);
+    CHECK(found(detector, "password" + marks + "hunter22", static_cast<std::uint8_t>(Detected::kSecret)) == "hunter22");
+  }
+}
+
 TEST_CASE("what only looks similar is not found", "[detector]") {
   const TextDetector detector({}, TextDetector::kTextBytesMax, false);
   for (const std::string text :
