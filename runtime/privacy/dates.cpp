@@ -1,6 +1,7 @@
 #include "runtime/privacy/dates.h"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace hearth::privacy {
 namespace {
@@ -10,10 +11,15 @@ constexpr std::string_view kMonths[] = {"jan", "feb", "mar", "apr", "may", "jun"
                                         "oct", "nov", "dec", "mai", "mär", "okt", "dez", "ene", "abr",
                                         "ago", "dic", "fév", "avr", "jui", "aoû", "déc", "mrz"};
 
-bool is_high(char c) { return static_cast<unsigned char>(c) >= 0x80; }
+constexpr std::uint32_t kMonthLetters = [] {  // They begin with few letters.
+  std::uint32_t letters = 0;
+  for (const std::string_view month : kMonths) letters |= 1u << (month[0] - 'a');
+  return letters;
+}();
 
 bool is_month(std::string_view word) {
-  if (word.size() > 12) return false;
+  if (word.size() < 3 || word.size() > 12 || !is_letter(word[0])) return false;
+  if ((kMonthLetters >> ((word[0] | 0x20) - 'a') & 1u) == 0) return false;
   return std::any_of(std::begin(kMonths), std::end(kMonths),
                      [&](std::string_view month) { return stands_at(word, 0, month); });
 }
@@ -21,7 +27,7 @@ bool is_month(std::string_view word) {
 /// Where the month that begins at `at` ends; 0 for none.
 std::size_t month_end(std::string_view text, std::size_t at) {
   std::size_t end = at;
-  while (end < text.size() && end - at <= 12 && (is_letter(text[end]) || is_high(text[end]))) ++end;
+  while (end < text.size() && end - at <= 12 && (is_letter(text[end]) || !is_ascii(text[end]))) ++end;
   return end > at && is_month(text.substr(at, end - at)) ? end : 0;
 }
 
@@ -42,12 +48,9 @@ bool is_day(unsigned value) { return value >= 1 && value <= 31; }
 bool are_day_and_month(unsigned a, unsigned b) { return is_day(a) && is_day(b) && (a <= 12 || b <= 12); }
 
 bool date_gap(const Marks& marks, std::size_t i, bool spaces) {
-  const std::size_t begin = marks.groups[i].end;
-  const std::size_t end = marks.groups[i + 1].begin;
-  if (end - begin > (spaces ? 3u : 1u)) return false;
-  const auto is_mark = [&](char c) { return c == '.' || c == '-' || c == '/' || (spaces && c == ' '); };
-  return std::all_of(marks.text.begin() + static_cast<std::ptrdiff_t>(begin),
-                     marks.text.begin() + static_cast<std::ptrdiff_t>(end), is_mark);
+  const Group& group = marks.groups[i];
+  if (spaces) return group.only_between(kDotBetween | kDashBetween | kSlashBetween | kSpaceBetween);
+  return group.only_between(kDotBetween | kDashBetween | kSlashBetween) && marks.groups[i + 1].begin == group.end + 1;
 }
 
 Date numeric(const Marks& marks, std::size_t i, bool announced) {
@@ -103,7 +106,7 @@ Date in_words(const Marks& marks, std::size_t i) {
   while (back > 0 && group.begin - back < 2 && std::string_view(" .-/").find(text[back - 1]) != std::string_view::npos)
     --back;
   std::size_t begin = back;
-  while (begin > 0 && back - begin <= 12 && (is_letter(text[begin - 1]) || is_high(text[begin - 1]))) --begin;
+  while (begin > 0 && back - begin <= 12 && (is_letter(text[begin - 1]) || !is_ascii(text[begin - 1]))) --begin;
   if (begin == back || !is_month(text.substr(begin, back - begin))) return {};
   return with_year(marks, i, begin, end);
 }

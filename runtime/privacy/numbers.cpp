@@ -82,8 +82,8 @@ class Numbers {
   std::size_t gap(std::size_t i) const { return groups_[i + 1].begin - groups_[i].end; }  ///< Before group i + 1.
   char before_char(std::size_t i) const { return groups_[i].begin == 0 ? ' ' : text_[groups_[i].begin - 1]; }
   char behind_char(std::size_t i) const { return groups_[i].end == text_.size() ? ' ' : text_[groups_[i].end]; }
-  bool linked(std::size_t i, std::string_view marks) const {  ///< One of `marks`, alone, before group i + 1.
-    return i + 1 < count_ && gap(i) == 1 && marks.find(text_[groups_[i].end]) != std::string_view::npos;
+  bool linked(std::size_t i, unsigned marks) const {  ///< One of `marks` (Between), alone, before group i + 1.
+    return groups_[i].only_between(marks) && gap(i) == 1;
   }
   bool stands_alone(std::size_t i, std::size_t last) const {
     return !word_before(text_, groups_[i].begin) && !word_behind(text_, groups_[last].end);
@@ -108,20 +108,18 @@ class Numbers {
       const std::string_view digits = text_.substr(groups_[k].begin, groups_[k].size());
       if (digits.size() > 3 || (digits.size() == 3 && digits > "255") || (digits.size() > 1 && digits[0] == '0'))
         return 0;
-      if (k < i + 3 && !linked(k, ".")) return 0;
+      if (k < i + 3 && !linked(k, kDotBetween)) return 0;
     }
     const std::size_t begin = groups_[i].begin;
-    if (!stands_alone(i, i + 3) || linked(i + 3, ".") || before_char(i) == '.') return 0;
+    if (!stands_alone(i, i + 3) || linked(i + 3, kDotBetween) || before_char(i) == '.') return 0;
     for (const std::string_view word : {"version ", "release ", "build ", "firmware ", "ver. "})
       if (begin >= word.size() && stands_at(text_, begin - word.size(), word)) return 0;
     return add(begin, groups_[i + 3].end, Detected::kIp, i + 4);
   }
 
   bool card_gap(std::size_t i) const {
-    if (i + 1 >= count_ || gap(i) > 3) return false;
-    for (std::size_t at = groups_[i].end; at < groups_[i + 1].begin; ++at)
-      if (!is_space(text_[at]) && text_[at] != '.' && text_[at] != '-' && text_[at] != '_') return false;
-    return true;
+    return groups_[i].only_between(kSpaceBetween | kTabBetween | kLineEndBetween | kDotBetween | kDashBetween |
+                                   kUnderscoreBetween);
   }
 
   /// First digits and lengths of the card networks; a 13-digit article number would often pass Luhn alone.
@@ -153,6 +151,7 @@ class Numbers {
   }
 
   std::size_t card(std::size_t i) {
+    if (const char first = text_[groups_[i].begin]; first < '2' || first > '6') return 0;
     // Fractions, prices and dates: with dots, groups as short as these are no card's.
     bool dots = false;
     bool is_short = false;
@@ -189,7 +188,7 @@ class Numbers {
     std::size_t count = 0;
     std::size_t digits = 0;
     for (std::size_t at = begin; at < end; ++at) count += is_alnum(text_[at]), digits += is_digit(text_[at]);
-    while (end == groups_[last].end && groups_[last].size() <= 4 && linked(last, " ") &&
+    while (end == groups_[last].end && groups_[last].size() <= 4 && linked(last, kSpaceBetween) &&
            groups_[last + 1].size() <= 4 && groups_[last + 1].size() >= 2 && count + groups_[last + 1].size() <= 12 &&
            !word_behind(text_, groups_[last + 1].end)) {
       ++last;
@@ -205,43 +204,42 @@ class Numbers {
     return add(begin, end, Detected::kMrn, last + 1);
   }
 
-  /// Area, group and serial number that the Social Security Administration may have given out.
-  static bool is_ssn(std::string_view digits) {
+  /// Area, group and serial number that the Social Security Administration may have given out, in nine digits.
+  bool is_ssn(std::size_t i, std::size_t last) const {
+    std::array<char, 9> all{};
+    std::size_t count = 0;
+    for (; i <= last; ++i)
+      for (std::size_t at = groups_[i].begin; at < groups_[i].end; ++at) all[count++] = text_[at];
+    const std::string_view digits(all.data(), all.size());
     return digits[0] != '9' && digits.substr(0, 3) != "000" && digits.substr(0, 3) != "666" &&
            digits.substr(3, 2) != "00" && digits.substr(5) != "0000";
   }
 
   std::size_t social_security(std::size_t i) {
     // With dashes it speaks for itself; with spaces, dots or without gaps a keyword must.
-    std::array<char, 9> digits{};
-    std::size_t count = 0;
+    constexpr unsigned kGap = kSpaceBetween | kDashBetween | kDotBetween | kSlashBetween | kUnderscoreBetween;
     std::size_t last = i;
     bool shaped = true;
     bool dashes = true;
     for (;; ++last) {
-      const Group& group = groups_[last];
-      if (count + group.size() > digits.size() || group.taken) return 0;
-      for (std::size_t at = group.begin; at < group.end; ++at) digits[count++] = text_[at];
+      const std::size_t count = groups_[last + 1].digits_before - groups_[i].digits_before;
+      if (count > 9 || groups_[last].taken) return 0;
       shaped = shaped && (count == 3 || count == 5 || count == 9);
-      if (count == digits.size()) break;
-      if (last + 1 >= count_ || gap(last) > 3) return 0;
-      for (std::size_t at = group.end; at < groups_[last + 1].begin; ++at) {
-        if (std::string_view(" -./_").find(text_[at]) == std::string_view::npos) return 0;
-        dashes = dashes && text_[at] != '.' && text_[at] != '/' && (text_[at] != ' ' || gap(last) == 3);
-      }
+      if (count == 9) break;
+      const unsigned marks = groups_[last].between;
+      if ((marks & ~kGap) != 0) return 0;
+      dashes = dashes && (marks & (kDotBetween | kSlashBetween)) == 0 && ((marks & kSpaceBetween) == 0 || gap(last) == 3);
     }
-    if (!stands_alone(i, last) || !is_ssn({digits.data(), digits.size()})) {
-      if (!before(Topic::kSsn, groups_[i].end) || !is_ssn({digits.data(), digits.size()}) ||
-          seen(Topic::kSsn).end != groups_[i].begin)
-        return 0;
-    }
-    if (linked(last, "-") || (i > 0 && linked(i - 1, "-"))) return 0;
     const bool keyword =
         (before(Topic::kSsn, groups_[i].begin) && is_nearest(Topic::kSsn)) || behind(Topic::kSsn, groups_[last].end);
     const bool plain = shaped && last == i + 2 &&
                        (dashes || (!groups_[i].phone_before && gap(i) == gap(i + 1) && text_[groups_[i].end] == ' ' &&
                                    text_[groups_[i + 1].end] == ' '));
-    if (!keyword && !plain) return 0;
+    if ((!keyword && !plain) || !is_ssn(i, last)) return 0;
+    if (!stands_alone(i, last) &&
+        (!before(Topic::kSsn, groups_[i].end) || seen(Topic::kSsn).end != groups_[i].begin))
+      return 0;
+    if (linked(last, kDashBetween) || (i > 0 && linked(i - 1, kDashBetween))) return 0;
     return add(groups_[i].begin, groups_[last].end, Detected::kSsn, last + 1);
   }
 
@@ -250,7 +248,7 @@ class Numbers {
     const std::size_t first = i;
     std::size_t last = i;
     std::size_t digits = groups_[i].size();
-    while (digits < 10 && linked(last, "- .") && !groups_[last + 1].taken) digits += groups_[++last].size();
+    while (digits < 10 && linked(last, kDashBetween | kSpaceBetween | kDotBetween) && !groups_[last + 1].taken) digits += groups_[++last].size();
     if (digits != 10) return 0;
     const bool keyword =
         (before(Topic::kNpi, groups_[i].begin) && is_nearest(Topic::kNpi)) || behind(Topic::kNpi, groups_[last].end);
@@ -266,7 +264,7 @@ class Numbers {
 
   Marks& marks_;
   std::string_view text_;
-  std::vector<Group>& groups_;
+  std::pmr::vector<Group>& groups_;
   Spans& found_;
   std::size_t count_ = 0;  ///< Groups, without the one that only holds sums.
   std::size_t keyword_ = 0;
