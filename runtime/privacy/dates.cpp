@@ -56,12 +56,13 @@ bool date_gap(const Marks& marks, std::size_t i, bool spaces) {
 Date numeric(const Marks& marks, std::size_t i, bool announced) {
   const auto& groups = marks.groups;
   if (i + 3 >= groups.size() || groups[i].size() > 4 || groups[i + 1].size() > 2 || groups[i + 2].size() > 4) return {};
+  const std::size_t last = groups[i + 2].size();
+  if (groups[i].size() != 4 && last != 4 && !announced) return {};
   if (!date_gap(marks, i, announced) || !date_gap(marks, i + 1, announced)) return {};
   if (!announced && i > 0 && !groups[i - 1].taken && date_gap(marks, i - 1, false)) return {};
   const unsigned a = value_of(marks, i);
   const unsigned b = value_of(marks, i + 1);
   const unsigned c = value_of(marks, i + 2);
-  const std::size_t last = groups[i + 2].size();
   const Date date = {groups[i].begin, groups[i + 2].end, i + 3, true};
   if (groups[i].size() == 4) return is_year(a) && last <= 2 && are_day_and_month(b, c) ? date : Date{};
   if (groups[i].size() > 2 || !are_day_and_month(a, b)) return {};

@@ -99,7 +99,7 @@ void merge_overlaps(Spans& found, std::size_t first) {
 
 struct TextDetector::Parts {
   Parts(std::span<const policies::OwnDetector> own_types, std::size_t bytes_max, bool with_entities)
-      : own(own_types), text_bytes_max(bytes_max) {
+      : own(own_types), text_bytes_max(std::min(bytes_max, kTextBytesBound)) {
     if (!with_entities) return;
     auto loaded = EntityModel::load(embedded_entity_model());
     good = loaded.ok();

@@ -1,6 +1,5 @@
 // EMAIL, IBAN and IPv6.
-#include <algorithm>
-#include <iterator>
+#include <array>
 
 #include "runtime/privacy/finders.h"
 #include "runtime/privacy/plain_text.h"
@@ -75,12 +74,15 @@ constexpr Country kCountries[] = {
     {"SC", 31}, {"SD", 18}, {"SE", 24}, {"SI", 19}, {"SK", 24}, {"SM", 27}, {"SO", 23}, {"ST", 25}, {"SV", 28},
     {"TL", 23}, {"TN", 24}, {"TR", 26}, {"UA", 29}, {"VA", 22}, {"VG", 24}, {"XK", 20}, {"YE", 30}};
 
+constexpr std::array<std::uint8_t, 26 * 26> kIbanLengths = [] {
+  std::array<std::uint8_t, 26 * 26> lengths{};
+  for (const Country& country : kCountries)
+    lengths[static_cast<std::size_t>((country.code[0] - 'A') * 26 + country.code[1] - 'A')] = country.length;
+  return lengths;
+}();
+
 std::size_t iban_length(char first, char second) {
-  const char code[] = {static_cast<char>(first & ~0x20), static_cast<char>(second & ~0x20), 0};
-  const auto* found =
-      std::lower_bound(std::begin(kCountries), std::end(kCountries), std::string_view(code),
-                       [](const Country& country, std::string_view value) { return country.code < value; });
-  return found != std::end(kCountries) && std::string_view(found->code) == code ? found->length : 0;
+  return kIbanLengths[static_cast<std::size_t>(((first | 0x20) - 'a') * 26 + (second | 0x20) - 'a')];
 }
 
 /// Where the IBAN that begins at `begin` ends; 0 for none.

@@ -85,7 +85,7 @@ class Lexer {
           break;
         case kAt:
           end_blob(at);
-          marks_.ats.push_back(at++);
+          marks_.ats.push_back(static_cast<Position>(at++));
           break;
         case kColon:
           end_blob(at);
@@ -102,7 +102,8 @@ class Lexer {
 
  private:
   void end_blob(std::size_t at) {
-    if (at - blob_begin_ >= kBlobMin) marks_.blobs.insert(marks_.blobs.end(), {blob_begin_, at});
+    if (at - blob_begin_ >= kBlobMin)
+      marks_.blobs.insert(marks_.blobs.end(), {static_cast<Position>(blob_begin_), static_cast<Position>(at)});
     blob_begin_ = at + 1;
   }
 
@@ -116,7 +117,7 @@ class Lexer {
     } else if (phone_ || may_be_topic(text_, begin, end)) {
       const WordKind kind = kind_of(text_, begin, end);
       if (kind.is_topic) {
-        marks_.keywords.push_back({begin, end, kind.topic});
+        add_keyword(begin, end, kind.topic);
         if (kind.topic != Topic::kPhoneAfter) phone_ = kind.topic == Topic::kPhone;
       } else {
         phone_ = phone_ && kind.is_filler;
@@ -131,7 +132,7 @@ class Lexer {
       if (end > begin) {
         if (end - begin <= kKeywordMax && !word_before(text_, begin) && !word_behind(text_, end)) {
           const WordKind kind = kind_of(text_, begin, end);
-          if (kind.is_topic) marks_.keywords.push_back({begin, end, kind.topic});
+          if (kind.is_topic) add_keyword(begin, end, kind.topic);
           phone_ = (kind.is_topic && kind.topic == Topic::kPhone) || (phone_ && kind.is_filler);
         } else {
           phone_ = false;
@@ -142,6 +143,10 @@ class Lexer {
       end = letters_end(text_, begin);
       if (end == begin) return end;
     }
+  }
+
+  void add_keyword(std::size_t begin, std::size_t end, Topic topic) {
+    marks_.keywords.push_back({static_cast<Position>(begin), static_cast<Position>(end), topic});
   }
 
   std::size_t number(std::size_t begin) {
@@ -156,14 +161,21 @@ class Lexer {
   void country(std::size_t at) {
     if (at > 0 && text_[at - 1] == ' ') --at;
     if (at < 2 || !is_letter(text_[at - 1]) || !is_letter(text_[at - 2])) return;
-    if (at == 2 || (!is_letter(text_[at - 3]) && is_ascii(text_[at - 3]))) marks_.countries.push_back(at - 2);
+    if (at == 2 || (!is_letter(text_[at - 3]) && is_ascii(text_[at - 3]))) 
+      marks_.countries.push_back(static_cast<Position>(at - 2));
   }
 
   void add_group(std::size_t begin, std::size_t end) {
     auto& groups = marks_.groups;
     if (!groups.empty() && end > begin)
       groups.back().between = between(text_.substr(groups.back().end, begin - groups.back().end));
-    groups.push_back({begin, end, digits_, {luhn_[0], luhn_[1]}, phone_});
+    Group& group = groups.emplace_back();
+    group.begin = static_cast<Position>(begin);
+    group.end = static_cast<Position>(end);
+    group.digits_before = digits_;
+    group.luhn_before[0] = static_cast<std::uint8_t>(luhn_[0] % 10);
+    group.luhn_before[1] = static_cast<std::uint8_t>(luhn_[1] % 10);
+    group.phone_before = phone_;
     for (std::size_t at = begin; at < end; ++at, ++digits_) {
       const auto digit = static_cast<std::uint32_t>(text_[at] - '0');
       const std::uint32_t doubled = digit < 5 ? 2 * digit : 2 * digit - 9;
@@ -173,14 +185,15 @@ class Lexer {
   }
 
   void colon(std::size_t at) {
-    if (at + 1 < text_.size() && (text_[at + 1] == ':' || is_hex(text_[at + 1]))) marks_.colons.push_back(at);
+    if (at + 1 < text_.size() && (text_[at + 1] == ':' || is_hex(text_[at + 1]))) 
+      marks_.colons.push_back(static_cast<Position>(at));
   }
 
   std::string_view text_;
   Marks& marks_;
   std::size_t blob_begin_ = 0;
-  std::size_t digits_ = 0;
-  std::uint32_t luhn_[2] = {0, 0};
+  std::uint32_t digits_ = 0;
+  std::uint64_t luhn_[2] = {0, 0};
   bool phone_ = false;
 };
 

@@ -23,9 +23,12 @@ enum class Topic : std::uint8_t {
   kCount
 };
 
+using Position = std::uint32_t;  ///< A byte of the text. Hostile texts are all marks, so that marks are small.
+inline constexpr std::size_t kTextBytesBound = 0xffffffff;
+
 struct Keyword {
-  std::size_t begin;
-  std::size_t end;
+  Position begin;
+  Position end;
   Topic topic;
 };
 
@@ -45,13 +48,13 @@ enum Between : std::uint16_t {
 
 /// A maximal run of digits. The sums are for Luhn's check over whole groups (see numbers.cpp).
 struct Group {
-  std::size_t begin;
-  std::size_t end;
-  std::size_t digits_before;     ///< Digits in the groups before it.
-  std::uint32_t luhn_before[2];  ///< Luhn sums of those, with every even or every odd digit doubled.
-  bool phone_before;             ///< A phone keyword stands before it, with nothing but filler words between.
-  bool taken = false;            ///< Belongs to something found already.
-  std::uint16_t between = kMuchBetween;  ///< Before the next group.
+  Position begin;
+  Position end;
+  std::uint32_t digits_before;            ///< Digits in the groups before it.
+  std::uint16_t between = kMuchBetween;   ///< Before the next group.
+  std::uint8_t luhn_before[2];  ///< Luhn sums of those, with every even or every odd digit doubled, modulo 10.
+  bool phone_before;            ///< A phone keyword stands before it, with nothing but filler words between.
+  bool taken = false;           ///< Belongs to something found already.
 
   std::size_t size() const { return end - begin; }
   bool only_between(unsigned marks) const { return (between & ~marks) == 0; }
@@ -64,17 +67,17 @@ struct Marks {
   std::string_view text;
   std::pmr::vector<Keyword> keywords;
   std::pmr::vector<Group> groups;           ///< One more at the end, empty, for the sums.
-  std::pmr::vector<std::size_t> ats;        ///< Each '@'.
-  std::pmr::vector<std::size_t> colons;     ///< Each ':' before another or before a hex digit.
-  std::pmr::vector<std::size_t> countries;  ///< Where two letters stand that two digits follow, perhaps after a space.
-  std::pmr::vector<std::size_t> blobs;      ///< Begin and end of each run of kBlobMin and more blob characters.
+  std::pmr::vector<Position> ats;        ///< Each '@'.
+  std::pmr::vector<Position> colons;     ///< Each ':' before another or before a hex digit.
+  std::pmr::vector<Position> countries;  ///< Where two letters stand that two digits follow, perhaps after a space.
+  std::pmr::vector<Position> blobs;      ///< Begin and end of each run of kBlobMin and more blob characters.
 };
 inline constexpr std::size_t kBlobMin = 20;
 
 /// A message's marks fit in so much memory; those of longer texts take more from the heap.
 inline constexpr std::size_t kMarksBytes = 4096;
 
-/// The marks keep no copy of the text, but where things are in it. `memory` must outlive them.
+/// The marks keep no copy of the text, but where things are in it. `memory` must outlive them; at most kTextBytesBound.
 Marks read_marks(std::string_view text, std::pmr::memory_resource* memory);
 
 // Characters, read without a locale.

@@ -142,7 +142,7 @@ class Numbers {
   bool passes_luhn(std::size_t first, std::size_t last, std::uint32_t prefix = 0) const {
     const Group& end = groups_[last + 1];
     const std::size_t parity = end.digits_before % 2;
-    return (prefix + end.luhn_before[parity] - groups_[first].luhn_before[parity]) % 10 == 0;
+    return (prefix + 10u + end.luhn_before[parity] - groups_[first].luhn_before[parity]) % 10 == 0;
   }
 
   char second_digit(std::size_t i) const {
