@@ -6,6 +6,8 @@
 namespace hearth::privacy {
 namespace {
 
+using namespace std::string_view_literals;
+
 // Three letters tell the months of English, German, French and Spanish apart well enough.
 constexpr std::string_view kMonths[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep",
                                         "oct", "nov", "dec", "mai", "mär", "okt", "dez", "ene", "abr",
@@ -31,8 +33,13 @@ std::size_t month_end(std::string_view text, std::size_t at) {
   return end > at && is_month(text.substr(at, end - at)) ? end : 0;
 }
 
-std::size_t skip(std::string_view text, std::size_t at, std::string_view marks, int most) {
-  for (; most > 0 && at < text.size() && marks.find(text[at]) != std::string_view::npos; --most) ++at;
+constexpr CharSet kBeforeMonth(" .-/");
+constexpr CharSet kBehindDay(" .-/,");
+constexpr CharSet kBeforeYear(" ,.-/'");
+constexpr CharSet kOf("of ");
+
+std::size_t skip(std::string_view text, std::size_t at, const CharSet& marks, int most) {
+  for (; most > 0 && at < text.size() && marks.has(text[at]); --most) ++at;
   return at;
 }
 
@@ -56,13 +63,12 @@ bool date_gap(const Marks& marks, std::size_t i, bool spaces) {
 Date numeric(const Marks& marks, std::size_t i, bool announced) {
   const auto& groups = marks.groups;
   if (i + 3 >= groups.size() || groups[i].size() > 4 || groups[i + 1].size() > 2 || groups[i + 2].size() > 4) return {};
-  const std::size_t last = groups[i + 2].size();
-  if (groups[i].size() != 4 && last != 4 && !announced) return {};
   if (!date_gap(marks, i, announced) || !date_gap(marks, i + 1, announced)) return {};
   if (!announced && i > 0 && !groups[i - 1].taken && date_gap(marks, i - 1, false)) return {};
   const unsigned a = value_of(marks, i);
   const unsigned b = value_of(marks, i + 1);
   const unsigned c = value_of(marks, i + 2);
+  const std::size_t last = groups[i + 2].size();
   const Date date = {groups[i].begin, groups[i + 2].end, i + 3, true};
   if (groups[i].size() == 4) return is_year(a) && last <= 2 && are_day_and_month(b, c) ? date : Date{};
   if (groups[i].size() > 2 || !are_day_and_month(a, b)) return {};
@@ -83,7 +89,7 @@ Date in_one_piece(const Marks& marks, std::size_t i) {
 /// A year, if one follows position `end` of a date whose last group was i.
 Date with_year(const Marks& marks, std::size_t i, std::size_t begin, std::size_t end) {
   const auto& groups = marks.groups;
-  const std::size_t at = skip(marks.text, skip(marks.text, end, " ,.-/'", 3), "of ", 3);
+  const std::size_t at = skip(marks.text, skip(marks.text, end, kBeforeYear, 3), kOf, 3);
   if (i + 2 < groups.size() && groups[i + 1].begin == at) {
     const std::size_t size = groups[i + 1].size();
     if ((size == 4 && is_year(value_of(marks, i + 1))) || size == 2) return {begin, groups[i + 1].end, i + 2, false};
@@ -97,15 +103,14 @@ Date in_words(const Marks& marks, std::size_t i) {
   const std::string_view text = marks.text;
   if (group.size() > 2 || !is_day(value_of(marks, i))) return {};
   std::size_t end = group.end;
-  for (const std::string_view suffix : {"st", "nd", "rd", "th"})
+  for (const std::string_view suffix : {"st"sv, "nd"sv, "rd"sv, "th"sv})
     if (stands_at(text, end, suffix)) end += 2;
-  std::size_t month = skip(text, end, " .-/,", 2);
-  for (const std::string_view word : {"of ", "de "})
+  std::size_t month = skip(text, end, kBehindDay, 2);
+  for (const std::string_view word : {"of "sv, "de "sv})
     if (stands_at(text, month, word)) month += word.size();
   if (const std::size_t behind = month_end(text, month)) return with_year(marks, i, group.begin, behind);
   std::size_t back = group.begin;
-  while (back > 0 && group.begin - back < 2 && std::string_view(" .-/").find(text[back - 1]) != std::string_view::npos)
-    --back;
+  while (back > 0 && group.begin - back < 2 && kBeforeMonth.has(text[back - 1])) --back;
   std::size_t begin = back;
   while (begin > 0 && back - begin <= 12 && (is_letter(text[begin - 1]) || !is_ascii(text[begin - 1]))) --begin;
   if (begin == back || !is_month(text.substr(begin, back - begin))) return {};
@@ -115,7 +120,8 @@ Date in_words(const Marks& marks, std::size_t i) {
 }  // namespace
 
 Date date_at(const Marks& marks, std::size_t i, bool announced) {
-  if (const Date date = numeric(marks, i, announced); date.end != 0 || !announced) return date;
+  if (!announced) return may_be_date(marks, i) ? numeric(marks, i, false) : Date{};
+  if (const Date date = numeric(marks, i, true); date.end != 0) return date;
   if (const Date date = in_one_piece(marks, i); date.end != 0) return date;
   return in_words(marks, i);
 }

@@ -64,6 +64,14 @@ std::uint16_t between(std::string_view text) {
   return static_cast<std::uint16_t>(marks);
 }
 
+/// How many groups of digits there are. Without branches it runs many bytes at a time.
+std::size_t count_groups(std::string_view text) {
+  std::size_t count = !text.empty() && is_digit(text[0]);
+  for (std::size_t i = 1; i < text.size(); ++i)
+    count += static_cast<unsigned>(is_digit(text[i])) & static_cast<unsigned>(!is_digit(text[i - 1]));
+  return count;
+}
+
 class Lexer {
  public:
   Lexer(std::string_view text, Marks& marks) : text_(text), marks_(marks) {}
@@ -210,6 +218,7 @@ Marks::Marks(std::string_view text_of, std::pmr::memory_resource* memory)
 
 Marks read_marks(std::string_view text, std::pmr::memory_resource* memory) {
   Marks marks(text, memory);
+  if (const std::size_t groups = count_groups(text); groups != 0) marks.groups.reserve(groups + 1);
   Lexer(text, marks).read();
   return marks;
 }

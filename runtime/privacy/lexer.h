@@ -88,6 +88,21 @@ inline bool is_hex(char c) { return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x
 inline bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
+/// Some ASCII characters.
+class CharSet {
+ public:
+  constexpr explicit CharSet(std::string_view characters) {
+    for (const char c : characters) bits_[c >> 6 & 1] |= std::uint64_t{1} << (c & 63);
+  }
+  constexpr bool has(char c) const {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x80 && (bits_[byte >> 6] >> (byte & 63) & 1u) != 0;
+  }
+
+ private:
+  std::uint64_t bits_[2] = {0, 0};
+};
+
 inline bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
 /// Of keys and tokens: letters, digits and +/=_-.
 inline bool is_blob(char c) { return is_alnum(c) || c == '+' || c == '/' || c == '_' || c == '-' || c == '='; }

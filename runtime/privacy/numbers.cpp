@@ -8,6 +8,7 @@ namespace hearth::privacy {
 namespace {
 
 using policies::Detected;
+using namespace std::string_view_literals;
 
 constexpr std::size_t kNear = 48;  ///< Bytes between a keyword and its number.
 constexpr std::size_t kNearBirth = 64;
@@ -22,6 +23,7 @@ class Numbers {
   void find() {
     if (groups_.empty()) return;
     count_ = groups_.size() - 1;
+    for (const Keyword& word : marks_.keywords) topics_ |= 1u << static_cast<unsigned>(word.topic);
     for (std::size_t i = 0; i < count_; ++i) {
       pass_keywords(groups_[i].begin);
       if (groups_[i].taken) continue;
@@ -49,6 +51,8 @@ class Numbers {
     }
   }
 
+  bool occurs(Topic topic) const { return (topics_ >> static_cast<unsigned>(topic) & 1u) != 0; }
+
   Seen& seen(Topic topic) { return seen_[static_cast<std::size_t>(topic)]; }
 
   bool before(Topic topic, std::size_t begin) {
@@ -57,6 +61,7 @@ class Numbers {
   }
 
   bool behind(Topic topic, std::size_t end, std::size_t reach = kNearBehind) const {
+    if (!occurs(topic)) return false;
     for (std::size_t k = keyword_; k < marks_.keywords.size() && k < keyword_ + 4; ++k) {
       const Keyword& word = marks_.keywords[k];
       if (word.begin < end) continue;
@@ -92,8 +97,9 @@ class Numbers {
   // ---- The types. Each returns the group behind what it found at group i, or 0. ----
   std::size_t date(std::size_t i) {
     const bool birth = before(Topic::kBirth, groups_[i].begin);
-    Date found = date_at(marks_, i, birth);
-    if (found.end == 0 && (birth || behind(Topic::kBirth, groups_[i].end, 40))) { found = date_at(marks_, i, true); }
+    const bool announced = birth || behind(Topic::kBirth, groups_[i].end, 40);
+    if (!announced && !may_be_date(marks_, i)) return 0;
+    const Date found = date_at(marks_, i, announced);
     if (found.end == 0) return 0;
     if (birth || behind(Topic::kBirth, found.end)) {
       seen(Topic::kBirth) = {found.end, kNearNext};
@@ -112,7 +118,7 @@ class Numbers {
     }
     const std::size_t begin = groups_[i].begin;
     if (!stands_alone(i, i + 3) || linked(i + 3, kDotBetween) || before_char(i) == '.') return 0;
-    for (const std::string_view word : {"version ", "release ", "build ", "firmware ", "ver. "})
+    for (const std::string_view word : {"version "sv, "release "sv, "build "sv, "firmware "sv, "ver. "sv})
       if (begin >= word.size() && stands_at(text_, begin - word.size(), word)) return 0;
     return add(begin, groups_[i + 3].end, Detected::kIp, i + 4);
   }
@@ -150,21 +156,43 @@ class Numbers {
     return group.size() > 1 ? text_[group.begin + 1] : i + 1 < count_ ? text_[groups_[i + 1].begin] : ' ';
   }
 
+  /// Groups that may be one card's number: from wherever it was asked for last to `last`.
+  struct Chain {
+    std::size_t last = 0;
+    std::size_t last_short = kNever;  ///< The last group of fewer than three digits,
+    std::size_t last_dot = kNever;    ///< and the last one right behind a dot.
+  };
+
+  void extend(Chain& chain, std::size_t last) const {
+    chain.last = last;
+    if (groups_[last].size() < 3) chain.last_short = last;
+    if (before_char(last) == '.') chain.last_dot = last;
+  }
+
+  std::size_t digits(std::size_t first, std::size_t last) const {
+    return groups_[last + 1].digits_before - groups_[first].digits_before;
+  }
+
+  bool goes_on(const Chain& chain) const { return card_gap(chain.last) && !groups_[chain.last + 1].taken; }
+
   std::size_t card(std::size_t i) {
-    if (const char first = text_[groups_[i].begin]; first < '2' || first > '6') return 0;
-    // Fractions, prices and dates: with dots, groups as short as these are no card's.
-    bool dots = false;
-    bool is_short = false;
-    for (std::size_t last = i; last < count_ && !groups_[last].taken; ++last) {
-      const std::size_t digits = groups_[last + 1].digits_before - groups_[i].digits_before;
-      if (digits > 19) break;
-      is_short = is_short || groups_[last].size() < 3;
-      if (digits >= 13 && is_network(text_[groups_[i].begin], second_digit(i), digits) && !(dots && is_short) &&
-          passes_luhn(i, last)) {
-        return add(groups_[i].begin, groups_[last].end, Detected::kCreditCard, last + 1);
+    const char first = text_[groups_[i].begin];
+    if (first < '2' || first > '6') return 0;
+    // Where 13 digits are reached moves on with i: each group is passed once, however short they are.
+    if (chain_.last < i || i == 0) extend(chain_, i);
+    while (digits(i, chain_.last) < 13) {
+      if (!goes_on(chain_)) return 0;
+      extend(chain_, chain_.last + 1);
+    }
+    for (Chain chain = chain_; digits(i, chain.last) <= 19; extend(chain, chain.last + 1)) {
+      // Fractions, prices and dates: with dots, groups as short as these are no card's.
+      const bool dots = chain.last_dot != kNever && chain.last_dot > i;
+      const bool is_short = chain.last_short != kNever && chain.last_short >= i;
+      if (is_network(first, second_digit(i), digits(i, chain.last)) && !(dots && is_short) &&
+          passes_luhn(i, chain.last)) {
+        return add(groups_[i].begin, groups_[chain.last].end, Detected::kCreditCard, chain.last + 1);
       }
-      if (!card_gap(last)) break;
-      dots = dots || text_[groups_[last + 1].begin - 1] == '.';
+      if (!goes_on(chain)) break;
     }
     return 0;
   }
@@ -217,6 +245,8 @@ class Numbers {
 
   std::size_t social_security(std::size_t i) {
     // With dashes it speaks for itself; with spaces, dots or without gaps a keyword must.
+    const auto has = [&](std::size_t k, std::size_t size) { return k < count_ && groups_[k].size() == size; };
+    if (!occurs(Topic::kSsn) && !(has(i, 3) && has(i + 1, 2) && has(i + 2, 4))) return 0;
     constexpr unsigned kGap = kSpaceBetween | kDashBetween | kDotBetween | kSlashBetween | kUnderscoreBetween;
     std::size_t last = i;
     bool shaped = true;
@@ -257,7 +287,7 @@ class Numbers {
       if (last != i || groups_[i].phone_before || !stands_alone(i, i) || !passes_luhn(first, last, 24)) return 0;
       // What begins with 2 is rather a phone number, if it can be one.
       if ((c != '1' && c != '2') || (c == '2' && text_[groups_[i].begin + 3] >= '2')) return 0;
-      if (std::string_view("/=#&.,").find(before_char(i)) != std::string_view::npos) return 0;
+      if (CharSet("/=#&.,").has(before_char(i))) return 0;
     }
     return add(groups_[i].begin, groups_[last].end, Detected::kNpi, last + 1);
   }
@@ -268,6 +298,8 @@ class Numbers {
   Spans& found_;
   std::size_t count_ = 0;  ///< Groups, without the one that only holds sums.
   std::size_t keyword_ = 0;
+  unsigned topics_ = 0;  ///< Those of all keywords, a bit for each.
+  Chain chain_;
   std::array<Seen, static_cast<std::size_t>(Topic::kCount)> seen_{};
 };
 
