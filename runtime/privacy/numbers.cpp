@@ -128,20 +128,17 @@ class Numbers {
                                    kUnderscoreBetween);
   }
 
-  /// First digits and lengths of the card networks; a 13-digit article number would often pass Luhn alone.
-  static bool is_network(char first, char second, std::size_t digits) {
-    switch (digits) {
-      case 13:
-        return first == '4';
-      case 14:
-        return first == '3' && (second == '0' || second == '6' || second == '8' || second == '9');
-      case 15:
-        return first == '3' && (second == '4' || second == '7');
-      case 16:
-        return first >= '2' && first <= '6';
-      default:
-        return digits >= 17 && digits <= 19 && first >= '4' && first <= '6';
-    }
+  /// How many digits the card networks' numbers have that begin so, a bit for each; a 13-digit article number would
+  /// often pass Luhn alone.
+  static unsigned card_lengths(char first, char second) {
+    constexpr unsigned kLong = 1u << 17 | 1u << 18 | 1u << 19;
+    if (first == '4') return 1u << 13 | 1u << 16 | kLong;
+    if (first == '5' || first == '6') return 1u << 16 | kLong;
+    if (first == '2') return 1u << 16;
+    if (first != '3') return 0;
+    const bool fourteen = second == '0' || second == '6' || second == '8' || second == '9';
+    const bool fifteen = second == '4' || second == '7';
+    return 1u << 16 | (fourteen ? 1u << 14 : 0) | (fifteen ? 1u << 15 : 0);
   }
 
   /// ISO/IEC 7812-1 over the groups [first, last]: from the right every second digit is doubled.
@@ -176,25 +173,24 @@ class Numbers {
   bool goes_on(const Chain& chain) const { return card_gap(chain.last) && !groups_[chain.last + 1].taken; }
 
   std::size_t card(std::size_t i) {
-    const char first = text_[groups_[i].begin];
-    if (first < '2' || first > '6') return 0;
+    const unsigned lengths = card_lengths(text_[groups_[i].begin], second_digit(i));
+    if (lengths == 0) return 0;
     // Where 13 digits are reached moves on with i: each group is passed once, however short they are.
     if (chain_.last < i || i == 0) extend(chain_, i);
     while (digits(i, chain_.last) < 13) {
       if (!goes_on(chain_)) return 0;
       extend(chain_, chain_.last + 1);
     }
-    for (Chain chain = chain_; digits(i, chain.last) <= 19; extend(chain, chain.last + 1)) {
+    for (Chain chain = chain_;; extend(chain, chain.last + 1)) {
+      const std::size_t count = digits(i, chain.last);
+      if (count > 19 || lengths >> count == 0) return 0;
       // Fractions, prices and dates: with dots, groups as short as these are no card's.
       const bool dots = chain.last_dot != kNever && chain.last_dot > i;
       const bool is_short = chain.last_short != kNever && chain.last_short >= i;
-      if (is_network(first, second_digit(i), digits(i, chain.last)) && !(dots && is_short) &&
-          passes_luhn(i, chain.last)) {
+      if ((lengths >> count & 1u) != 0 && !(dots && is_short) && passes_luhn(i, chain.last))
         return add(groups_[i].begin, groups_[chain.last].end, Detected::kCreditCard, chain.last + 1);
-      }
-      if (!goes_on(chain)) break;
+      if (!goes_on(chain)) return 0;
     }
-    return 0;
   }
 
   /// Five to twelve letters and digits, dashes between allowed, or groups of up to four digits with spaces between.
