@@ -51,15 +51,15 @@ std::uint16_t between(std::string_view text) {
   if (text.size() > 3) return kMuchBetween;
   unsigned marks = 0;
   for (const char c : text) {
-    marks |= c == ' '                ? kSpaceBetween
-             : c == '-'              ? kDashBetween
-             : c == '.'              ? kDotBetween
-             : c == '/'              ? kSlashBetween
-             : c == '\t'             ? kTabBetween
-             : is_space(c)           ? kLineEndBetween
-             : c == '_'              ? kUnderscoreBetween
+    marks |= c == ' '               ? kSpaceBetween
+             : c == '-'             ? kDashBetween
+             : c == '.'             ? kDotBetween
+             : c == '/'             ? kSlashBetween
+             : c == '\t'            ? kTabBetween
+             : is_space(c)          ? kLineEndBetween
+             : c == '_'             ? kUnderscoreBetween
              : c == '(' || c == ')' ? kParenthesisBetween
-                                     : kOtherBetween;
+                                    : kOtherBetween;
   }
   return static_cast<std::uint16_t>(marks);
 }
@@ -169,7 +169,7 @@ class Lexer {
   void country(std::size_t at) {
     if (at > 0 && text_[at - 1] == ' ') --at;
     if (at < 2 || !is_letter(text_[at - 1]) || !is_letter(text_[at - 2])) return;
-    if (at == 2 || (!is_letter(text_[at - 3]) && is_ascii(text_[at - 3]))) 
+    if (at == 2 || (!is_letter(text_[at - 3]) && is_ascii(text_[at - 3])))
       marks_.countries.push_back(static_cast<Position>(at - 2));
   }
 
@@ -193,7 +193,7 @@ class Lexer {
   }
 
   void colon(std::size_t at) {
-    if (at + 1 < text_.size() && (text_[at + 1] == ':' || is_hex(text_[at + 1]))) 
+    if (at + 1 < text_.size() && (text_[at + 1] == ':' || is_hex(text_[at + 1])))
       marks_.colons.push_back(static_cast<Position>(at));
   }
 
@@ -208,13 +208,7 @@ class Lexer {
 }  // namespace
 
 Marks::Marks(std::string_view text_of, std::pmr::memory_resource* memory)
-    : text(text_of),
-      keywords(memory),
-      groups(memory),
-      ats(memory),
-      colons(memory),
-      countries(memory),
-      blobs(memory) {}
+    : text(text_of), keywords(memory), groups(memory), ats(memory), colons(memory), countries(memory), blobs(memory) {}
 
 Marks read_marks(std::string_view text, std::pmr::memory_resource* memory) {
   Marks marks(text, memory);

@@ -50,11 +50,11 @@ enum Between : std::uint16_t {
 struct Group {
   Position begin;
   Position end;
-  std::uint32_t digits_before;            ///< Digits in the groups before it.
-  std::uint16_t between = kMuchBetween;   ///< Before the next group.
-  std::uint8_t luhn_before[2];  ///< Luhn sums of those, with every even or every odd digit doubled, modulo 10.
-  bool phone_before;            ///< A phone keyword stands before it, with nothing but filler words between.
-  bool taken = false;           ///< Belongs to something found already.
+  std::uint32_t digits_before;           ///< Digits in the groups before it.
+  std::uint16_t between = kMuchBetween;  ///< Before the next group.
+  std::uint8_t luhn_before[2];           ///< Luhn sums of those, with every even or every odd digit doubled, modulo 10.
+  bool phone_before;                     ///< A phone keyword stands before it, with nothing but filler words between.
+  bool taken = false;                    ///< Belongs to something found already.
 
   std::size_t size() const { return end - begin; }
   bool only_between(unsigned marks) const { return (between & ~marks) == 0; }
@@ -66,7 +66,7 @@ struct Marks {
 
   std::string_view text;
   std::pmr::vector<Keyword> keywords;
-  std::pmr::vector<Group> groups;           ///< One more at the end, empty, for the sums.
+  std::pmr::vector<Group> groups;        ///< One more at the end, empty, for the sums.
   std::pmr::vector<Position> ats;        ///< Each '@'.
   std::pmr::vector<Position> colons;     ///< Each ':' before another or before a hex digit.
   std::pmr::vector<Position> countries;  ///< Where two letters stand that two digits follow, perhaps after a space.

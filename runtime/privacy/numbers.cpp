@@ -71,9 +71,10 @@ class Numbers {
     return false;
   }
 
-  /// Whether `topic` has no nearer rival among the keywords before a number.
-  bool is_nearest(Topic topic) {
+  /// Whether `topic` has no nearer rival among the keywords before a number that begins at `begin`.
+  bool is_nearest(Topic topic, std::size_t begin) {
     for (const Topic rival : {Topic::kSsn, Topic::kMrn, Topic::kNpi, Topic::kPhone}) {
+      if (topic == Topic::kMrn && rival == Topic::kPhone && seen(rival).end == begin) continue;  // MRN PH12345
       if (rival != topic && seen(rival).end != kNever && seen(rival).end > seen(topic).end) return false;
     }
     return true;
@@ -196,7 +197,7 @@ class Numbers {
   /// Five to twelve letters and digits, dashes between allowed, or groups of up to four digits with spaces between.
   std::size_t record_number(std::size_t i) {
     const Group& group = groups_[i];
-    const bool announced = before(Topic::kMrn, group.begin) && is_nearest(Topic::kMrn);
+    const bool announced = before(Topic::kMrn, group.begin) && is_nearest(Topic::kMrn, group.begin);
     if (!announced && !behind(Topic::kMrn, group.end, kNearBehind)) return 0;
     const std::size_t floor = announced ? seen(Topic::kMrn).end : i == 0 ? 0 : groups_[i - 1].end;
     const auto inner = [&](std::size_t at) {  // A dash between two letters or digits.
@@ -254,16 +255,16 @@ class Numbers {
       if (count == 9) break;
       const unsigned marks = groups_[last].between;
       if ((marks & ~kGap) != 0) return 0;
-      dashes = dashes && (marks & (kDotBetween | kSlashBetween)) == 0 && ((marks & kSpaceBetween) == 0 || gap(last) == 3);
+      dashes =
+          dashes && (marks & (kDotBetween | kSlashBetween)) == 0 && ((marks & kSpaceBetween) == 0 || gap(last) == 3);
     }
-    const bool keyword =
-        (before(Topic::kSsn, groups_[i].begin) && is_nearest(Topic::kSsn)) || behind(Topic::kSsn, groups_[last].end);
+    const bool keyword = (before(Topic::kSsn, groups_[i].begin) && is_nearest(Topic::kSsn, groups_[i].begin)) ||
+                         behind(Topic::kSsn, groups_[last].end);
     const bool plain = shaped && last == i + 2 &&
                        (dashes || (!groups_[i].phone_before && gap(i) == gap(i + 1) && text_[groups_[i].end] == ' ' &&
                                    text_[groups_[i + 1].end] == ' '));
     if ((!keyword && !plain) || !is_ssn(i, last)) return 0;
-    if (!stands_alone(i, last) &&
-        (!before(Topic::kSsn, groups_[i].end) || seen(Topic::kSsn).end != groups_[i].begin))
+    if (!stands_alone(i, last) && (!before(Topic::kSsn, groups_[i].end) || seen(Topic::kSsn).end != groups_[i].begin))
       return 0;
     if (linked(last, kDashBetween) || (i > 0 && linked(i - 1, kDashBetween))) return 0;
     return add(groups_[i].begin, groups_[last].end, Detected::kSsn, last + 1);
@@ -274,10 +275,11 @@ class Numbers {
     const std::size_t first = i;
     std::size_t last = i;
     std::size_t digits = groups_[i].size();
-    while (digits < 10 && linked(last, kDashBetween | kSpaceBetween | kDotBetween) && !groups_[last + 1].taken) digits += groups_[++last].size();
+    while (digits < 10 && linked(last, kDashBetween | kSpaceBetween | kDotBetween) && !groups_[last + 1].taken)
+      digits += groups_[++last].size();
     if (digits != 10) return 0;
-    const bool keyword =
-        (before(Topic::kNpi, groups_[i].begin) && is_nearest(Topic::kNpi)) || behind(Topic::kNpi, groups_[last].end);
+    const bool keyword = (before(Topic::kNpi, groups_[i].begin) && is_nearest(Topic::kNpi, groups_[i].begin)) ||
+                         behind(Topic::kNpi, groups_[last].end);
     if (!keyword) {
       const char c = text_[groups_[i].begin];
       if (last != i || groups_[i].phone_before || !stands_alone(i, i) || !passes_luhn(first, last, 24)) return 0;

@@ -48,6 +48,7 @@ const std::vector<Planted> kPlanted = {
     {Detected::kMrn, "MRN: ", "A1234567", ""},
     {Detected::kMrn, "medical record number ", "00-123-456", " was closed"},
     {Detected::kMrn, "chart no. ", "884213", ""},
+    {Detected::kMrn, "MRN ", "PH1234567", ""},  // Whose letters are also a word for phones.
     {Detected::kNpi, "seen by ", "1234567893", ""},
     {Detected::kNpi, "NPI ", "9876543210", ""},
     {Detected::kDateOfBirth, "born on ", "March 3, 1985", " in Bern"},
