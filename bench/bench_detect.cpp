@@ -2,13 +2,10 @@
 ///
 /// Recall and precision by overlap of spans with ../shared/data/pii/dev.jsonl; hits among plain bank messages; time per
 /// message and bytes per second over messages, clean long text, dense hits and hostile text, one thread, the median of
-/// several rounds with their range. The peers (bench/peers/install) run on the same texts through node, each timed in
-/// its own process; without node or the packages it says so.
+/// several rounds with their range. Then hearth and the peers by one method: see redactors.h.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
@@ -17,6 +14,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "bench/redactors.h"
 #include "runtime/privacy/detector.h"
 
 namespace {
@@ -189,10 +187,6 @@ const char* const kDense =
     "a.b@example.com +1-212-555-0134 4111 1111 1111 1111 DE89370400440532013000 10.0.0.1 fe80::1 078-05-1120 "
     "MRN 1234567 DOB 01/02/1980 password=hunter22 ";
 
-bool has_peers(const std::filesystem::path& folder) {
-  return std::filesystem::exists(folder / "node_modules") && std::system("node --version > /dev/null 2>&1") == 0;
-}
-
 /// Messages without personal data in which a structured type is found all the same.
 void count_plain_hits(const TextDetector& detector, const std::vector<Message>& plain, bool show) {
   if (plain.empty()) return;
@@ -235,9 +229,44 @@ void measure_speed(const TextDetector& detector, const std::vector<Message>& lab
                             "s-",
                             "born 1 ",
                             "4111 1111 1111 ",
+                            "5-",
+                            "1-",
+                            "1.1.",
+                            "DE 89 ",
+                            "=",
+                            "a=",
+                            "pwd:<",
+                            "bearer-",
+                            "aB3",
                             "\u0435x ",
                             "\u200b1"}) {
     time_it((std::string("hostile \"") + piece + "\"").c_str(), repeated(piece, size), detector, quick);
+  }
+}
+
+/// All by one method on the same texts: what they give back, and how long they take for it.
+void compare_redactors(const TextDetector& structured, const TextDetector& all, const std::vector<Message>& labelled,
+                       const std::vector<Message>& plain, const std::string& peers, bool quick) {
+  using namespace hearth::bench;
+  RedactionTexts texts;
+  for (const Message& message : labelled) {
+    texts.labelled.push_back(message.text);
+    for (const Label& label : message.labels) {
+      if (std::any_of(kStructured.begin(), kStructured.end(),
+                      [&](Detected type) { return hearth::policies::name_of(type) == label.type; }))
+        texts.values.push_back({texts.labelled.size() - 1, message.text.substr(label.begin, label.end - label.begin)});
+    }
+  }
+  for (const Message& message : plain) texts.plain.push_back(message.text);
+  if (texts.labelled.empty()) return;
+  std::printf("redactors: %zu labelled messages, %zu values of structured types; found: gone from what is given back\n",
+              texts.labelled.size(), texts.values.size());
+  const int rounds = quick ? 2 : 7;
+  print_redactor("hearth, structured types", redact_here(structured, texts, rounds), texts);
+  print_redactor("hearth, names and places too", redact_here(all, texts, rounds), texts);
+  for (const std::string name : {"redact-pii", "@redactpii/node", "openredaction"}) {
+    if (quick && name == "openredaction") continue;
+    print_redactor(name, redact_with_peer(peers, name, texts, quick ? 2 : 3), texts);
   }
 }
 
@@ -251,7 +280,7 @@ int main(int argc, char** argv) {
   bool show = false;
   app.add_option("--data", data, "folder with pii/dev.jsonl and banking77/test.csv");
   app.add_option("--peers", peers, "folder where bench/peers/install put the npm packages");
-  app.add_flag("--quick", quick, "short, without the peers");
+  app.add_flag("--quick", quick, "short: fewer bytes and rounds, without the slowest peer");
   app.add_flag("--show", show, "print each miss of the labelled text");
   CLI11_PARSE(app, argc, argv);
 
@@ -267,13 +296,6 @@ int main(int argc, char** argv) {
   }
   count_plain_hits(structured, plain, show);
   measure_speed(structured, labelled, plain, quick);
-  if (quick) return 0;
-  if (!has_peers(peers)) {
-    std::printf("peers: no node, or no packages in %s (bench/peers/install puts them there): not measured\n",
-                peers.c_str());
-    return 0;
-  }
-  std::fflush(stdout);
-  const std::string command = "node bench/peers/run.js '" + peers + "' '" + data + "'";
-  return std::system(command.c_str()) == 0 ? 0 : 3;
+  compare_redactors(structured, detector, labelled, plain, peers, quick);
+  return 0;
 }

@@ -1,6 +1,7 @@
 #include "runtime/privacy/detector.h"
 
 #include <algorithm>
+#include <memory_resource>
 #include <optional>
 
 #include "runtime/privacy/entity_model.h"
@@ -27,12 +28,15 @@ void take_groups(Marks& marks, const Spans& found) {
 
 /// The built-in types; of spans that overlap only those that reach furthest, in order.
 void find_structured(std::string_view plain, Spans& found) {
-  Marks marks = read_marks(plain);
+  std::array<std::byte, kMarksBytes> space;
+  std::pmr::monotonic_buffer_resource memory(space.data(), space.size());
+  Marks marks = read_marks(plain, &memory);
   if (!marks.ats.empty()) find_emails(marks, found);
   if (!marks.countries.empty()) find_ibans(marks, found);
   if (!marks.colons.empty()) find_ipv6(marks, found);
   if (!marks.blobs.empty() || !marks.keywords.empty() || !marks.ats.empty()) find_secrets(marks, found);
-  if (found.size() > 1) std::stable_sort(found.begin(), found.end(), in_order);
+  if (marks.groups.empty()) return;
+  if (!std::is_sorted(found.begin(), found.end(), in_order)) std::stable_sort(found.begin(), found.end(), in_order);
   take_groups(marks, found);
   find_numbers(marks, found);
   find_phones(marks, found);
@@ -95,7 +99,7 @@ void merge_overlaps(Spans& found, std::size_t first) {
 
 struct TextDetector::Parts {
   Parts(std::span<const policies::OwnDetector> own_types, std::size_t bytes_max, bool with_entities)
-      : own(own_types), text_bytes_max(bytes_max) {
+      : own(own_types), text_bytes_max(std::min(bytes_max, kTextBytesBound)) {
     if (!with_entities) return;
     auto loaded = EntityModel::load(embedded_entity_model());
     good = loaded.ok();

@@ -26,6 +26,15 @@ std::int32_t i16_at(std::string_view bytes, std::size_t i) {
 
 Error corrupt(const char* what) { return {ErrorCode::kCorrupt, std::string("entity model: ") + what}; }
 
+/// Longer than any word of a name, a place or an address: it is something else, however it reads to the model.
+bool is_too_long(std::string_view word) {
+  if (word.size() <= EntityModel::kWordPointsMax) return false;
+  std::size_t points = 0;
+  for (const char c : word.substr(0, 4 * EntityModel::kWordPointsMax + 1))
+    points += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  return points > EntityModel::kWordPointsMax;
+}
+
 bool continues(Tag tag) {
   return tag == Tag::kPersonInside || tag == Tag::kLocationInside || tag == Tag::kAddressInside;
 }
@@ -119,7 +128,8 @@ void EntityModel::find(std::string_view plain, std::vector<Span>& out) const {
     tag(found, stretch.letter_case, tags);
     bool open = false;
     for (std::size_t i = 0; i < stretch.count; ++i) {
-      if (tags[i] == Tag::kNone || tags[i] == Tag::kOrganization) {
+      if (tags[i] == Tag::kNone || tags[i] == Tag::kOrganization ||
+          is_too_long(plain.substr(found[i].begin, found[i].end - found[i].begin))) {
         open = false;
         continue;
       }

@@ -39,11 +39,13 @@ class EntityModel {
   static constexpr std::uint32_t kVersion = 1;
   static constexpr std::size_t kHeaderBytes = 8 + 3 * 4 + (kTagCount + 1) * kTagCount * 2;
 
+  static constexpr std::size_t kWordPointsMax = 64;
+
   /// Refuses (kCorrupt) whatever is cut, changed or of another version. `bytes` must outlive the model.
   static Result<EntityModel> load(std::string_view bytes);
 
   /// Appends what it finds in `plain` (UTF-8; see plain_text.h), in order, without overlaps, slots of
-  /// policies::Detected. Allocates only for `out`.
+  /// policies::Detected. A word of more than kWordPointsMax code points is part of nothing. Allocates only for `out`.
   void find(std::string_view plain, std::vector<Span>& out) const;
 
  private:

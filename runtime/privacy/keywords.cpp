@@ -208,6 +208,17 @@ constexpr Index kIndex = [] {
   return index;
 }();
 
+constexpr std::array<std::uint64_t, 26> kTopics = [] {
+  std::array<std::uint64_t, 26> words{};
+  for (const Entry& entry : kEntries) {
+    if (entry.role == Role::kFiller) continue;
+    const auto second = static_cast<std::size_t>(entry.word[entry.word.size() > 1 ? 1 : 0] - 'a');
+    words[static_cast<std::size_t>(entry.word[0] - 'a')] |=
+        std::uint64_t{1} << entry.word.size() | std::uint64_t{1} << (16 + second);
+  }
+  return words;
+}();
+
 std::size_t skip(std::string_view text, std::size_t at, std::string_view marks) {
   for (int i = 0; i < 3 && at < text.size() && marks.find(text[at]) != std::string_view::npos; ++i) ++at;
   return at;
@@ -228,7 +239,9 @@ bool precedes(std::string_view text, std::size_t begin, std::initializer_list<st
 
 bool number_follows(std::string_view text, std::size_t end) {
   const std::size_t at = skip(text, end, " \t\n-_.");
-  if (at < text.size() && text[at] == '#') return true;
+  if (at == text.size()) return false;
+  if (text[at] == '#') return true;
+  if (lower(text[at]) != 'n' && lower(text[at]) != 'i') return false;
   for (const std::string_view word : {"number", "num", "no", "nr", "id", "identifier", "identification"})
     if (stands_at(text, at, word) && !word_behind(text, at + word.size())) return true;
   return false;
@@ -262,6 +275,8 @@ bool holds(Role role, std::string_view text, std::size_t begin, std::size_t end)
 }
 
 }  // namespace
+
+const std::array<std::uint64_t, 26> kTopicWords = kTopics;
 
 WordKind kind_of(std::string_view text, std::size_t begin, std::size_t end) {
   WordKind kind;

@@ -1,7 +1,8 @@
 #include "runtime/privacy/lexer.h"
 
-#include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 
 #include "runtime/privacy/keywords.h"
 #include "runtime/privacy/plain_text.h"
@@ -27,100 +28,162 @@ constexpr std::array<Class, 256> kClasses = [] {
 
 Class class_of(char c) { return kClasses[static_cast<unsigned char>(c)]; }
 
+/// Where the letters that begin at `at` end. Eight at a time: how long a word is cannot be predicted.
+std::size_t letters_end(std::string_view text, std::size_t at) {
+  if constexpr (std::endian::native == std::endian::little) {
+    constexpr std::uint64_t kEach = 0x0101010101010101;
+    while (at + 8 <= text.size()) {
+      std::uint64_t bytes = 0;
+      std::memcpy(&bytes, text.data() + at, 8);
+      const std::uint64_t small = (bytes | 0x20 * kEach) & 0x7f * kEach;
+      const std::uint64_t from_a = small + (0x80 - 'a') * kEach;  // The high bit of each byte: it is 'a' or more.
+      const std::uint64_t past_z = small + (0x7f - 'z') * kEach;
+      const std::uint64_t others = (~from_a | past_z | bytes) & 0x80 * kEach;
+      if (others != 0) return at + static_cast<std::size_t>(std::countr_zero(others)) / 8;
+      at += 8;
+    }
+  }
+  while (at < text.size() && is_letter(text[at])) ++at;
+  return at;
+}
+
+std::uint16_t between(std::string_view text) {
+  if (text.size() > 3) return kMuchBetween;
+  unsigned marks = 0;
+  for (const char c : text) {
+    marks |= c == ' '               ? kSpaceBetween
+             : c == '-'             ? kDashBetween
+             : c == '.'             ? kDotBetween
+             : c == '/'             ? kSlashBetween
+             : c == '\t'            ? kTabBetween
+             : is_space(c)          ? kLineEndBetween
+             : c == '_'             ? kUnderscoreBetween
+             : c == '(' || c == ')' ? kParenthesisBetween
+                                    : kOtherBetween;
+  }
+  return static_cast<std::uint16_t>(marks);
+}
+
+/// How many groups of digits there are. Without branches it runs many bytes at a time.
+std::size_t count_groups(std::string_view text) {
+  std::size_t count = !text.empty() && is_digit(text[0]);
+  for (std::size_t i = 1; i < text.size(); ++i)
+    count += static_cast<unsigned>(is_digit(text[i])) & static_cast<unsigned>(!is_digit(text[i - 1]));
+  return count;
+}
+
 class Lexer {
  public:
-  explicit Lexer(std::string_view text) : text_(text) { marks_.text = text; }
+  Lexer(std::string_view text, Marks& marks) : text_(text), marks_(marks) {}
 
-  Marks read() {
+  void read() {
     std::size_t at = 0;
     while (at < text_.size()) {
-      const Class first = class_of(text_[at]);
-      if (first == kLetter || first == kHigh) {
-        at = word(at);
-      } else if (first == kDigit) {
-        at = number(at);
-      } else {
-        if (first != kBlob) end_blob(at);
-        if (first == kAt) marks_.ats.push_back(at);
-        if (first == kColon) colon(at);
-        ++at;
+      switch (class_of(text_[at])) {
+        case kLetter:
+        case kHigh:
+          at = word(at);
+          if (at == text_.size() || text_[at] != ' ') break;
+          [[fallthrough]];
+        case kOther:
+          end_blob(at++);
+          break;
+        case kDigit:
+          at = number(at);
+          break;
+        case kAt:
+          end_blob(at);
+          marks_.ats.push_back(static_cast<Position>(at++));
+          break;
+        case kColon:
+          end_blob(at);
+          colon(at++);
+          break;
+        case kBlob:
+          ++at;
+          break;
       }
     }
     end_blob(at);
     if (!marks_.groups.empty()) add_group(at, at);
-    return std::move(marks_);
   }
 
  private:
   void end_blob(std::size_t at) {
-    if (at - blob_begin_ >= kBlobMin) marks_.blobs.insert(marks_.blobs.end(), {blob_begin_, at});
+    if (at - blob_begin_ >= kBlobMin)
+      marks_.blobs.insert(marks_.blobs.end(), {static_cast<Position>(blob_begin_), static_cast<Position>(at)});
     blob_begin_ = at + 1;
   }
 
   /// A run of letters. Whatever is not ASCII counts as one here; whether it is, is looked up where it matters.
   std::size_t word(std::size_t begin) {
-    std::size_t end = begin;
-    bool ascii = true;
-    while (end < text_.size()) {
-      const Class c = class_of(text_[end]);
-      if (c == kHigh) {
-        end_blob(end);
-        ascii = false;
-      } else if (c != kLetter) {
-        break;
-      }
-      ++end;
-    }
-    if (!ascii) return foreign_word(begin, end);
+    const std::size_t end = letters_end(text_, begin);
+    if (end < text_.size() && !is_ascii(text_[end])) return foreign_word(begin, end);
     const std::size_t size = end - begin;
-    if (size == 2 && may_begin_iban(end)) marks_.countries.push_back(begin);
-    const WordKind kind = size <= kKeywordMax ? kind_of(text_, begin, end) : WordKind{};
-    if (kind.is_topic) {
-      marks_.keywords.push_back({begin, end, kind.topic});
-      if (kind.topic == Topic::kPhone)
-        phone_ = true;
-      else if (kind.topic != Topic::kPhoneAfter)
-        phone_ = false;
-    } else if (phone_ && !kind.is_filler) {
+    if (size > kKeywordMax) {
       phone_ = false;
+    } else if (phone_ || may_be_topic(text_, begin, end)) {
+      const WordKind kind = kind_of(text_, begin, end);
+      if (kind.is_topic) {
+        add_keyword(begin, end, kind.topic);
+        if (kind.topic != Topic::kPhoneAfter) phone_ = kind.topic == Topic::kPhone;
+      } else {
+        phone_ = phone_ && kind.is_filler;
+      }
     }
     return end;
   }
 
-  /// Punctuation that is not ASCII does not hide a keyword next to it.
+  /// A run in which not all is ASCII: punctuation that is not does not hide a keyword next to it.
   std::size_t foreign_word(std::size_t begin, std::size_t end) {
-    std::size_t at = begin;
-    while (at < end) {
-      const std::size_t start = at;
-      while (at < end && class_of(text_[at]) == kLetter) ++at;
-      if (at > start) {
-        if (at - start <= kKeywordMax && !word_before(text_, start) && !word_behind(text_, at)) {
-          const WordKind kind = kind_of(text_, start, at);
-          if (kind.is_topic) marks_.keywords.push_back({start, at, kind.topic});
+    while (true) {
+      if (end > begin) {
+        if (end - begin <= kKeywordMax && !word_before(text_, begin) && !word_behind(text_, end)) {
+          const WordKind kind = kind_of(text_, begin, end);
+          if (kind.is_topic) add_keyword(begin, end, kind.topic);
           phone_ = (kind.is_topic && kind.topic == Topic::kPhone) || (phone_ && kind.is_filler);
         } else {
           phone_ = false;
         }
       }
-      while (at < end && class_of(text_[at]) == kHigh) ++at;
+      for (; end < text_.size() && !is_ascii(text_[end]); ++end) end_blob(end);
+      begin = end;
+      end = letters_end(text_, begin);
+      if (end == begin) return end;
     }
-    return end;
   }
 
-  bool may_begin_iban(std::size_t at) const {
-    if (at < text_.size() && text_[at] == ' ') ++at;
-    return at + 1 < text_.size() && is_digit(text_[at]) && is_digit(text_[at + 1]);
+  void add_keyword(std::size_t begin, std::size_t end, Topic topic) {
+    marks_.keywords.push_back({static_cast<Position>(begin), static_cast<Position>(end), topic});
   }
 
   std::size_t number(std::size_t begin) {
     std::size_t end = begin + 1;
-    while (end < text_.size() && class_of(text_[end]) == kDigit) ++end;
+    while (end < text_.size() && is_digit(text_[end])) ++end;
+    if (end > begin + 1) country(begin);
     add_group(begin, end);
     return end;
   }
 
+  /// Notes the two letters right before, or with a space between.
+  void country(std::size_t at) {
+    if (at > 0 && text_[at - 1] == ' ') --at;
+    if (at < 2 || !is_letter(text_[at - 1]) || !is_letter(text_[at - 2])) return;
+    if (at == 2 || (!is_letter(text_[at - 3]) && is_ascii(text_[at - 3])))
+      marks_.countries.push_back(static_cast<Position>(at - 2));
+  }
+
   void add_group(std::size_t begin, std::size_t end) {
-    marks_.groups.push_back({begin, end, digits_, {luhn_[0], luhn_[1]}, phone_});
+    auto& groups = marks_.groups;
+    if (!groups.empty() && end > begin)
+      groups.back().between = between(text_.substr(groups.back().end, begin - groups.back().end));
+    Group& group = groups.emplace_back();
+    group.begin = static_cast<Position>(begin);
+    group.end = static_cast<Position>(end);
+    group.digits_before = digits_;
+    group.luhn_before[0] = static_cast<std::uint8_t>(luhn_[0] % 10);
+    group.luhn_before[1] = static_cast<std::uint8_t>(luhn_[1] % 10);
+    group.phone_before = phone_;
     for (std::size_t at = begin; at < end; ++at, ++digits_) {
       const auto digit = static_cast<std::uint32_t>(text_[at] - '0');
       const std::uint32_t doubled = digit < 5 ? 2 * digit : 2 * digit - 9;
@@ -130,39 +193,40 @@ class Lexer {
   }
 
   void colon(std::size_t at) {
-    if (at + 1 < text_.size() && (text_[at + 1] == ':' || is_hex(text_[at + 1]))) marks_.colons.push_back(at);
+    if (at + 1 < text_.size() && (text_[at + 1] == ':' || is_hex(text_[at + 1])))
+      marks_.colons.push_back(static_cast<Position>(at));
   }
 
   std::string_view text_;
-  Marks marks_;
+  Marks& marks_;
   std::size_t blob_begin_ = 0;
-  std::size_t digits_ = 0;
-  std::uint32_t luhn_[2] = {0, 0};
+  std::uint32_t digits_ = 0;
+  std::uint64_t luhn_[2] = {0, 0};
   bool phone_ = false;
 };
 
 }  // namespace
 
-Marks read_marks(std::string_view text) { return Lexer(text).read(); }
+Marks::Marks(std::string_view text_of, std::pmr::memory_resource* memory)
+    : text(text_of), keywords(memory), groups(memory), ats(memory), colons(memory), countries(memory), blobs(memory) {}
 
-bool word_before(std::string_view text, std::size_t at) {
-  if (at == 0) return false;
+Marks read_marks(std::string_view text, std::pmr::memory_resource* memory) {
+  Marks marks(text, memory);
+  if (const std::size_t groups = count_groups(text); groups != 0) marks.groups.reserve(groups + 1);
+  Lexer(text, marks).read();
+  return marks;
+}
+
+bool foreign_word_before(std::string_view text, std::size_t at) {
   std::size_t begin = at - 1;
   while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80) --begin;
   std::uint32_t point = 0;
   return decode_utf8(text.substr(begin), point) != 0 && is_word_point(point);
 }
 
-bool word_behind(std::string_view text, std::size_t at) {
+bool foreign_word_behind(std::string_view text, std::size_t at) {
   std::uint32_t point = 0;
-  return at < text.size() && decode_utf8(text.substr(at), point) != 0 && is_word_point(point);
-}
-
-bool stands_at(std::string_view text, std::size_t at, std::string_view word) {
-  if (at > text.size() || text.size() - at < word.size()) return false;
-  for (std::size_t i = 0; i < word.size(); ++i)
-    if (lower(text[at + i]) != word[i]) return false;
-  return true;
+  return decode_utf8(text.substr(at), point) != 0 && is_word_point(point);
 }
 
 }  // namespace hearth::privacy

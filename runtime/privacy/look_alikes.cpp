@@ -8,6 +8,13 @@ namespace {
 
 bool in(std::uint32_t point, std::uint32_t first, std::uint32_t last) { return point >= first && point <= last; }
 
+/// Most of what is written beyond ASCII, quickly told from look-alikes: Latin letters, Greek, Cyrillic, Hebrew; Chinese
+/// and Japanese; Korean.
+bool is_own_letter(std::uint32_t point) {
+  if (point < 0x610) return in(point, 0xc0, 0x250) || in(point, 0x370, 0x482) || in(point, 0x48a, 0x60f);
+  return in(point, 0x3165, 0xa61f) || in(point, 0xac00, 0xfdff);
+}
+
 /// The zeros of the decimal digits (General_Category Nd), ascending.
 constexpr std::uint32_t kZeros[] = {
     0x660,   0x6f0,   0x7c0,   0x966,   0x9e6,   0xa66,   0xae6,   0xb66,   0xbe6,   0xc66,   0xce6,   0xd66,
@@ -77,6 +84,7 @@ char mark_of(std::uint32_t point) {
 }  // namespace
 
 bool is_unseen(std::uint32_t point) {
+  if (is_own_letter(point)) return false;
   if (point < 0xa0) return (point < 0x20 && !in(point, 0x09, 0x0d)) || (point >= 0x7f && point != 0x85);
   return point == 0xad || in(point, 0x300, 0x36f) || in(point, 0x483, 0x489) || point == 0x61c ||
          in(point, 0x115f, 0x1160) || in(point, 0x17b4, 0x17b5) || in(point, 0x180b, 0x180f) ||
@@ -88,6 +96,8 @@ bool is_unseen(std::uint32_t point) {
 }
 
 char ascii_of(std::uint32_t point) {
+  if (is_own_letter(point)) return 0;
+  if (in(point, 0x2000, 0x206f)) return mark_of(point);                     // quotes and dashes, the most frequent
   if (in(point, 0xff01, 0xff5e)) return static_cast<char>(point - 0xfee0);  // full-width
   if (in(point, 0x1d400, 0x1d6a3)) {                                        // mathematical, 13 alphabets
     const std::uint32_t letter = (point - 0x1d400) % 52;

@@ -38,10 +38,9 @@ class Phones {
 
   /// Whether group i + 1 can go on with the number of group i.
   bool linked(std::size_t i) const {
-    if (i + 1 >= count_ || groups_[i + 1].taken || groups_[i + 1].begin - groups_[i].end > 3) return false;
-    for (std::size_t at = groups_[i].end; at < groups_[i + 1].begin; ++at)
-      if (std::string_view(" \t.-/()").find(text_[at]) == std::string_view::npos) return false;
-    return true;
+    return groups_[i].only_between(kSpaceBetween | kTabBetween | kDotBetween | kDashBetween | kSlashBetween |
+                                   kParenthesisBetween) &&
+           !groups_[i + 1].taken;
   }
 
   /// The last group of the longest run from group i with at most `most` digits; kNone when it has fewer than `least`.
@@ -173,7 +172,7 @@ class Phones {
 
   Marks& marks_;
   std::string_view text_;
-  std::vector<Group>& groups_;
+  std::pmr::vector<Group>& groups_;
   Spans& found_;
   std::size_t count_ = 0;
   std::size_t keyword_ = 0;

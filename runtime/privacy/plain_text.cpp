@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/privacy/lexer.h"
 #include "runtime/privacy/look_alikes.h"
 
 namespace hearth::privacy {
@@ -22,6 +23,11 @@ Word read_word(std::string_view text, std::size_t at) {
   bool greek = false;
   bool only_look_alikes = true;
   while (at < text.size()) {
+    if (is_alnum(text[at])) {
+      (is_digit(text[at]) ? digits : latin) = true;
+      ++at;
+      continue;
+    }
     std::uint32_t point = 0;
     const std::size_t length = decode_utf8(text.substr(at), point);
     if (length == 0) break;
@@ -40,23 +46,40 @@ Word read_word(std::string_view text, std::size_t at) {
   return {at, (cyrillic || greek) && (latin || (cyrillic && greek) || (digits && only_look_alikes))};
 }
 
+/// Whether it may hold Greek or Cyrillic, U+0340 to U+053F: the first byte of such a letter occurs nowhere else.
+bool may_mix_scripts(std::string_view text) {
+  unsigned found = 0;  // Without a way out of the loop it runs many bytes at a time.
+  for (const char c : text) found |= static_cast<unsigned>(static_cast<unsigned char>(c - 0xcd) < 8);
+  return found != 0;
+}
+
+/// What looks like itself: ASCII that is seen.
+bool is_itself(char c) { return (c >= 0x20 && c < 0x7f) || (c >= '\t' && c <= '\r'); }
+
 /// Writes the folded text, and tells `shift(plain size, original position)` before each part that moved.
 template <typename Shifted>
 bool fold_into(std::string_view text, std::string& plain, Shifted&& shifted) {
+  const bool words = may_mix_scripts(text);  // Else no word can be mixed.
   Word word = {0, false};
   std::size_t at = 0;
   while (at < text.size()) {
+    std::size_t end = at;  // Most of it stays as it is.
+    while (end < text.size() && is_itself(text[end]) && (!words || end < word.end || !is_alnum(text[end]))) ++end;
+    plain.append(text, at, end - at);
+    at = end;
+    if (at == text.size()) break;
     std::uint32_t point = 0;
     const std::size_t length = decode_utf8(text.substr(at), point);
     if (length == 0) return false;
-    char ascii = point < 0x80 && !is_unseen(point) ? static_cast<char>(point) : ascii_of(point);
-    if (at >= word.end && !is_unseen(point) && is_word_point(ascii ? static_cast<unsigned char>(ascii) : point))
+    const bool unseen = is_unseen(point);
+    char ascii = point < 0x80 && !unseen ? static_cast<char>(point) : ascii_of(point);
+    if (words && at >= word.end && !unseen && is_word_point(ascii ? static_cast<unsigned char>(ascii) : point))
       word = read_word(text, at);
     if (!ascii && word.mixed && at < word.end) ascii = latin_of(point);
     if (ascii) {
       plain += ascii;
       if (length > 1) shifted(plain.size(), at + length);
-    } else if (is_unseen(point)) {
+    } else if (unseen) {
       shifted(plain.size(), at + length);
     } else {
       plain.append(text, at, length);

@@ -1,7 +1,8 @@
 // SECRET: what opens doors. Known shapes first, then values that a word announces, then tokens that look drawn at
 // random.
 #include <algorithm>
-#include <bitset>
+#include <array>
+#include <bit>
 #include <iterator>
 
 #include "runtime/privacy/finders.h"
@@ -33,32 +34,42 @@ constexpr Prefix kPrefixes[] = {{"AKIA", 20, true}, {"ASIA", 20, true}, {"AROA",
                                 {"lin_api_", 30},   {"sq0atp-", 22},    {"sq0csp-", 22},    {"EAACEdEose0cBA", 20},
                                 {"GOCSPX-", 20}};
 
-bool is_blob(char c) { return is_alnum(c) || c == '+' || c == '/' || c == '_' || c == '-' || c == '='; }
-
 std::size_t blob_end(std::string_view text, std::size_t at) {
   while (at < text.size() && is_blob(text[at])) ++at;
   return at;
 }
 
+/// Which prefixes have a character at a place: what does not begin with any is most text, and is seen at once.
+using Prefixes = std::array<std::uint64_t, 128>;
+constexpr Prefixes prefixes_with(std::size_t place) {
+  static_assert(std::size(kPrefixes) <= 64);
+  Prefixes found{};
+  for (std::size_t i = 0; i < std::size(kPrefixes); ++i)
+    found[static_cast<std::size_t>(kPrefixes[i].text[place])] |= std::uint64_t{1} << i;
+  return found;
+}
+constexpr Prefixes kFirst = prefixes_with(0);
+constexpr Prefixes kSecond = prefixes_with(1);
+constexpr Prefixes kThird = prefixes_with(2);
+
 /// What chance writes: many changes between capitals, small letters and digits, many different characters.
 bool looks_random(std::string_view token) {
-  std::size_t upper = 0;
-  std::size_t small = 0;
-  std::size_t digits = 0;
+  enum Kind { kDigit, kSmall, kCapital, kOther };
+  std::array<std::size_t, 4> count{};
   std::size_t changes = 0;
-  std::bitset<128> seen;
-  int previous = -1;
-  for (const char c : token) {
-    const int kind = is_digit(c) ? 0 : !is_letter(c) ? previous : c == lower(c) ? 1 : 2;
-    (kind == 0 ? digits : kind == 1 ? small : upper) += is_alnum(c);
-    changes += kind != previous;
-    previous = kind;
-    if (is_alnum(c)) seen.set(static_cast<unsigned char>(c));
+  std::array<std::uint64_t, 2> seen{};
+  Kind previous = kOther;
+  for (const char c : token) {  // Few branches: chance cannot be predicted.
+    const Kind kind = is_digit(c) ? kDigit : !is_letter(c) ? kOther : c == lower(c) ? kSmall : kCapital;
+    ++count[kind];
+    seen[c >> 6 & 1] |= std::uint64_t{is_alnum(c)} << (c & 63);
+    changes += kind != previous && kind != kOther;
+    previous = kind == kOther ? previous : kind;
   }
-  if (seen.count() < 10 || changes * 3 < token.size()) return false;
-  if (upper > 1 && small > 1 && digits > 1) return true;
+  if (std::popcount(seen[0]) + std::popcount(seen[1]) < 10 || changes * 3 < token.size()) return false;
+  if (count[kCapital] > 1 && count[kSmall] > 1 && count[kDigit] > 1) return true;
   const bool is_hex_number = token.size() >= 32 && std::all_of(token.begin(), token.end(), is_hex);
-  return digits > 5 && (is_hex_number || (token.size() >= 32 && small > 5));
+  return count[kDigit] > 5 && (is_hex_number || (token.size() >= 32 && count[kSmall] > 5));
 }
 
 class Secrets {
@@ -92,9 +103,9 @@ class Secrets {
   void word(const Keyword& keyword) {
     if (keyword.topic == Topic::kKeyBlock) key_block(keyword.begin);
     if (keyword.topic == Topic::kPassword) value(keyword.end);
-    if (keyword.topic == Topic::kBearer) {
+    if (keyword.topic == Topic::kBearer && keyword.end < text_.size() && text_[keyword.end] == ' ') {
       const std::size_t end = blob_end(text_, keyword.end + 1);
-      if (keyword.end < text_.size() && text_[keyword.end] == ' ' && end > keyword.end + 16) add(keyword.end + 1, end);
+      if (end > keyword.end + 16) add(keyword.end + 1, end);
     }
   }
 
@@ -133,13 +144,14 @@ class Secrets {
       const std::size_t marks = mark;
       while (mark < text_.size() && mark - marks < 3 &&
              (text_[mark] == ':' || text_[mark] == '=' || text_[mark] == '>')) {
-        assigned = assigned || text_[mark++] == '=';
+        assigned |= text_[mark++] == '=';
       }
       if (mark == marks) return;
     }
     const std::size_t open = skip_spaces(mark);
     const std::size_t begin = skip_quote(open);
     const bool quoted = begin > open;
+    if (begin < text_.size() && is_placeholder(text_[begin])) return;
     std::size_t end = begin;
     while (end < text_.size() && end - begin < kValueMax && !is_space(text_[end]) && text_[end] != '"' &&
            !(quoted && text_[end] == text_[open]))
@@ -149,8 +161,10 @@ class Secrets {
     if (is_secret(text_.substr(begin, end - begin), assigned || quoted, said, begin == mark)) add(begin, end);
   }
 
+  static bool is_placeholder(char first) { return std::string_view("<${*[").find(first) != std::string_view::npos; }
+
   static bool is_secret(std::string_view value, bool assigned, bool said, bool close) {
-    if (value.size() < 4 || std::string_view("<${*[").find(value[0]) != std::string_view::npos) return false;
+    if (value.size() < 4) return false;
     const bool digit = std::any_of(value.begin(), value.end(), is_digit);
     if (assigned) return true;
     if (said) return value.size() >= 6 && digit;
@@ -193,12 +207,17 @@ class Secrets {
   }
 
   bool known(std::size_t at, std::size_t end) const {
-    return std::any_of(std::begin(kPrefixes), std::end(kPrefixes), [&](const Prefix& prefix) {
-      if (end - at < prefix.length || text_.substr(at, prefix.text.size()) != prefix.text) return false;
+    if (end - at < kBlobMin) return false;
+    const auto index = [&](std::size_t i) { return static_cast<std::size_t>(text_[at + i]); };
+    for (auto some = kFirst[index(0)] & kSecond[index(1)] & kThird[index(2)]; some != 0; some &= some - 1) {
+      const Prefix& prefix = kPrefixes[std::countr_zero(some)];
+      if (end - at < prefix.length || text_.substr(at, prefix.text.size()) != prefix.text) continue;
       const std::string_view rest = text_.substr(at + prefix.text.size(), 16);
-      return !prefix.capitals ||
-             std::none_of(rest.begin(), rest.end(), [](char c) { return is_letter(c) && c == lower(c); });
-    });
+      if (!prefix.capitals ||
+          std::none_of(rest.begin(), rest.end(), [](char c) { return is_letter(c) && c == lower(c); }))
+        return true;
+    }
+    return false;
   }
 
   /// RFC 7519: three parts of base64url with dots between; the first begins as {" does.

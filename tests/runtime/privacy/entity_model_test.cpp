@@ -67,6 +67,24 @@ TEST_CASE("words that only look like names are left alone", "[entity_model]") {
   CHECK(found(text).empty());
 }
 
+TEST_CASE("what is longer than any name is none, though it stands where one would", "[entity_model]") {
+  const auto named = [](std::size_t count, const std::string& letter) {
+    std::string word = "W";
+    for (std::size_t i = 1; i < count; ++i) word += letter;
+    return found("My name is Ingrid " + word + ".");
+  };
+  for (const std::string letter : {"a", "é"}) {
+    const Found longest = named(EntityModel::kWordPointsMax, letter);
+    REQUIRE(longest.size() == 1);
+    CHECK(longest.front().size() > EntityModel::kWordPointsMax);
+    CHECK(named(EntityModel::kWordPointsMax + 1, letter) == Found{"PERSON=Ingrid"});
+    CHECK((named(3'000'000, letter) == Found{"PERSON=Ingrid"}));  // Not to be printed.
+  }
+  CHECK((found(std::string(3'000'000, 'a')).empty()));
+  CHECK(found("My name is Ingrid " + std::string(100, 'x') + " Kowalczyk.") ==
+        Found{"PERSON=Ingrid", "PERSON=Kowalczyk"});
+}
+
 TEST_CASE("spans come in order, apart from each other, in any text long or short", "[entity_model]") {
   std::string text;
   for (int i = 0; i < 500; ++i) text += "My name is Ingrid Kowalczyk. I like tea and cake.\n";

@@ -48,6 +48,7 @@ const std::vector<Planted> kPlanted = {
     {Detected::kMrn, "MRN: ", "A1234567", ""},
     {Detected::kMrn, "medical record number ", "00-123-456", " was closed"},
     {Detected::kMrn, "chart no. ", "884213", ""},
+    {Detected::kMrn, "MRN ", "PH1234567", ""},  // Whose letters are also a word for phones.
     {Detected::kNpi, "seen by ", "1234567893", ""},
     {Detected::kNpi, "NPI ", "9876543210", ""},
     {Detected::kDateOfBirth, "born on ", "March 3, 1985", " in Bern"},
@@ -64,6 +65,14 @@ TEST_CASE("every type is found where it stands, whole", "[detector]") {
     INFO(planted.before << planted.value << planted.after);
     CHECK(found(detector, planted.before + planted.value + planted.after, static_cast<std::uint8_t>(planted.type)) ==
           planted.value);
+  }
+}
+
+TEST_CASE("a password behind more than one mark is found: reading once did not end there", "[detector]") {
+  const TextDetector detector({}, TextDetector::kTextBytesMax, false);
+  for (const std::string marks : {"==", "=:", "=>", ":=", "===", "=> "}) {
+    INFO(marks);
+    CHECK(found(detector, "password" + marks + "hunter22", static_cast<std::uint8_t>(Detected::kSecret)) == "hunter22");
   }
 }
 
