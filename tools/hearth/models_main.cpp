@@ -44,6 +44,7 @@ void describe_run(CLI::App& run, RunOptions& options) {
   run.add_option("--workload", options.workload, "Workload file [configs/workloads/demo.json]");
   run.add_option("--policy", options.policy, "Policy file [configs/policies/demo.json, threshold by prepare]");
   run.add_option("--stub-config", options.stub_config, "The cloud's network [configs/stub/default.json]");
+  run.add_option("--journal", options.journal, "Keep the audit log of hearth's turn here, for `hearth audit`");
   run.add_option("--requests", options.requests, "Photos, 1 to 10000; instead of the workload's images")
       ->check(whole_number());
   run.add_option("--rate", options.rate_per_s, "Arrivals per second, 1 to 5000; instead of the workload's");

@@ -59,7 +59,7 @@ class Job {
   Status plant();
   Status run_hearth();
   void kill_cloud(Clock::time_point phase_began);
-  Result<std::unique_ptr<Runtime>> make_runtime(const std::string& policy) const;
+  Result<std::unique_ptr<Runtime>> make_runtime(const std::string& policy, const std::string& journal) const;
 
   const RunOptions& options_;
   Inputs inputs_;
@@ -102,8 +102,9 @@ Status Job::arm_tripwire() {
   return stub_->arm(hashes, canaries);
 }
 
-Result<std::unique_ptr<Runtime>> Job::make_runtime(const std::string& policy) const {
+Result<std::unique_ptr<Runtime>> Job::make_runtime(const std::string& policy, const std::string& journal) const {
   RuntimeConfig config;
+  config.journal_file = journal;
   config.models = {inputs_.pair};
   config.endpoints = {{"cloud", stub_->url(), "eu"}};
   config.policy_json = policy;
@@ -126,7 +127,7 @@ Result<std::unique_ptr<Runtime>> Job::make_runtime(const std::string& policy) co
 Status Job::run_mode(ModeRun& mode, const std::string& name, const std::string& title, const std::string& policy,
                      const BeforeSubmit& before) {
   mode.name = name;
-  auto runtime = make_runtime(policy);
+  auto runtime = make_runtime(policy, name == "hearth" ? options_.journal : "");
   if (!runtime) return runtime.error();
   const auto count_before = stub_->tripwire();
   if (!count_before) return count_before.error();
