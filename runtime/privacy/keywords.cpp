@@ -29,7 +29,7 @@ struct Entry {
   Topic topic;
 };
 
-// Sorted by first letter only; within a letter the order does not matter.
+// The order does not matter.
 constexpr Topic p = Topic::kPhone;
 constexpr Topic a = Topic::kPhoneAfter;
 constexpr Topic none = Topic::kCount;
@@ -190,22 +190,31 @@ constexpr Entry kEntries[] = {
     {"your", f, none},
 };
 
-struct Index {
-  std::array<std::uint32_t, 26> lengths{};  ///< Bit n: a word of n letters begins with this letter.
-  std::array<std::uint16_t, 27> first{};    ///< Where a letter's entries begin.
+constexpr std::size_t row_of(char first_letter, std::size_t size) {
+  return static_cast<std::size_t>(first_letter - 'a') * (kKeywordMax + 1) + size;
+}
+constexpr std::size_t kRows = 26 * (kKeywordMax + 1);
+
+/// The entries, those of the same first letter and length together.
+struct Table {
+  std::array<Entry, std::size(kEntries)> entries;
+  std::array<std::uint8_t, kRows + 1> first{};  ///< Where a row begins.
 };
 
-constexpr Index kIndex = [] {
-  Index index;
-  std::size_t letter = 0;
-  for (std::size_t i = 0; i < std::size(kEntries); ++i) {
-    const auto own = static_cast<std::size_t>(kEntries[i].word[0] - 'a');
-    while (letter < own) index.first[++letter] = static_cast<std::uint16_t>(i);
-    if (letter != own || kEntries[i].word.size() > kKeywordMax) throw "not in order";  // at compile time
-    index.lengths[own] |= 1u << kEntries[i].word.size();
+constexpr Table kTable = [] {
+  static_assert(std::size(kEntries) < 256);
+  Table table{std::to_array(kEntries)};
+  std::sort(table.entries.begin(), table.entries.end(), [](const Entry& x, const Entry& y) {
+    return row_of(x.word[0], x.word.size()) < row_of(y.word[0], y.word.size());
+  });
+  std::size_t row = 0;
+  for (std::size_t i = 0; i < table.entries.size(); ++i) {
+    const std::string_view word = table.entries[i].word;
+    if (word.size() > kKeywordMax) throw "too long";  // at compile time
+    while (row < row_of(word[0], word.size())) table.first[++row] = static_cast<std::uint8_t>(i);
   }
-  while (letter < 26) index.first[++letter] = static_cast<std::uint16_t>(std::size(kEntries));
-  return index;
+  while (row < kRows) table.first[++row] = static_cast<std::uint8_t>(table.entries.size());
+  return table;
 }();
 
 constexpr std::array<std::uint64_t, 26> kTopics = [] {
@@ -280,12 +289,10 @@ const std::array<std::uint64_t, 26> kTopicWords = kTopics;
 
 WordKind kind_of(std::string_view text, std::size_t begin, std::size_t end) {
   WordKind kind;
-  const std::size_t size = end - begin;
-  const auto letter = static_cast<std::size_t>(lower(text[begin]) - 'a');
-  if ((kIndex.lengths[letter] >> size & 1u) == 0) return kind;
-  for (std::size_t i = kIndex.first[letter]; i < kIndex.first[letter + 1]; ++i) {
-    const Entry& entry = kEntries[i];
-    if (entry.word.size() != size || !stands_at(text, begin, entry.word)) continue;
+  const std::size_t row = row_of(lower(text[begin]), end - begin);
+  for (std::size_t i = kTable.first[row]; i < kTable.first[row + 1]; ++i) {
+    const Entry& entry = kTable.entries[i];
+    if (!stands_at(text, begin, entry.word)) continue;
     kind.is_topic = holds(entry.role, text, begin, end);
     kind.is_filler = entry.role == Role::kFiller || entry.role == Role::kOwnNumber || entry.topic == Topic::kPhoneAfter;
     kind.topic = entry.topic;
