@@ -50,6 +50,8 @@ class Served {
     client_ = std::make_unique<httplib::Client>("127.0.0.1", port_);
     client_->set_keep_alive(true);
     client_->set_tcp_nodelay(true);
+    client_->set_read_timeout(120);  // Sanitizers on a busy machine are slow with large bodies.
+    client_->set_write_timeout(120);
   }
 
   httplib::Response get(const std::string& path) { return kept(client_->Get(path)); }
