@@ -11,8 +11,10 @@
 namespace hearth::edge::kernels {
 namespace {
 
-// Below this a second thread costs more than it saves: about 2 us of products against 1 us to wake it.
-constexpr std::size_t kProductsPerThread = 131072;
+// Below this a second thread costs more than it saves: some 4 us of products against 1 us to call it.
+constexpr std::size_t kProductsPerThread = std::size_t{1} << 19;
+// So that a thread that was held up leaves its work to the others.
+constexpr std::size_t kPartsPerThread = 8;
 
 float bfloat16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
@@ -150,7 +152,7 @@ void run_linear(const PackedLinear& layer, std::span<const float> input, std::si
 
   const std::size_t panels = view.panels();
   const std::size_t worth = rows * view.inputs * view.outputs / kProductsPerThread;
-  const std::size_t parts = std::max<std::size_t>(std::min({threads.count, panels, worth}), 1);
+  const std::size_t parts = std::min(threads.count, worth) < 2 ? 1 : std::min(panels, threads.count * kPartsPerThread);
   const auto run_part = [&](std::size_t part) {
     run_panels(view, layer.format(), quantized, panels * part / parts, panels * (part + 1) / parts, output.data(),
                activation);

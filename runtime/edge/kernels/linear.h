@@ -79,7 +79,7 @@ using ParallelFor = std::function<void(std::size_t parts, const Task& task)>;
 /// Who computes. The kernels own no thread.
 struct Threads {
   std::size_t count = 1;
-  ParallelFor run;  ///< Called with at most `count` parts; may be empty when count is 1.
+  ParallelFor run;  ///< Gets a few parts for each thread; may be empty when count is 1.
 };
 
 /// Where a call keeps its quantized rows; grows to the largest call it has served.

@@ -2,16 +2,11 @@
 // Every FP32 operation is written out (no fused multiply-add), so that all of them give the same bits.
 #include "runtime/edge/kernels/linear_kernels.h"
 
-#include <cmath>
 #include <cstring>
-#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "runtime/edge/kernels/linear_kernels.cpp"  // NOLINT
-#define HWY_WANT_AVX3_DL                                              // NOLINT: the one with VNNI
-#define HWY_DISABLED_TARGETS \
-  (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)  // NOLINT: no arrays of vectors
-#include <hwy/foreach_target.h>                                // NOLINT: must come before highway.h
+#include <hwy/foreach_target.h>                                       // NOLINT: must come before highway.h
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -44,9 +39,22 @@ struct Weights {
 };
 HWY_INLINE Weights prepare(VI raw) { return {raw}; }
 HWY_INLINE VI dot_int8(VI sum, const Weights& w, VI q) { return VI{_mm512_dpbusd_epi32(sum.raw, q.raw, w.raw.raw)}; }
-HWY_INLINE VI dot_int4(VI sum, VI low, VI high, VI q_low, VI q_high) {
-  return VI{_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sum.raw, low.raw, q_low.raw), high.raw, q_high.raw)};
+// The upper halves stay where they are, 16 times too large, in a sum of their own.
+struct Pairs {
+  VI low, high;
+};
+HWY_INLINE Pairs unpack(VI both) {
+  return {hn::And(both, hn::Set(kInts, 0x0F0F0F0F)), hn::AndNot(hn::Set(kInts, 0x0F0F0F0F), both)};
 }
+struct Int4Sum {
+  VI low, high;
+  HWY_INLINE void start(VI at) { low = at, high = hn::Zero(kInts); }
+  HWY_INLINE void add(const Pairs& w, VI q_low, VI q_high) {
+    low = VI{_mm512_dpbusd_epi32(low.raw, w.low.raw, q_low.raw)};
+    high = VI{_mm512_dpbusd_epi32(high.raw, w.high.raw, q_high.raw)};
+  }
+  HWY_INLINE VI total() const { return hn::Add(low, hn::ShiftRight<4>(high)); }
+};
 
 #elif HWY_TARGET == HWY_AVX3
 
@@ -149,9 +157,6 @@ HWY_INLINE VI dot_int4(VI sum, VI low, VI high, VI q_low, VI q_high) {
 
 #endif
 
-// ---- Rows to q
-// -------------------------------------------------------------------------------------------------------
-
 /// Quads stand at multiples of four bytes, of buffers that are only written as bytes.
 HWY_INLINE VI load_quads(const std::uint8_t* from) {
   return hn::LoadU(kInts, reinterpret_cast<const std::int32_t*>(from));
@@ -163,99 +168,32 @@ HWY_INLINE VI broadcast_quad(const std::uint8_t* from) {
   return hn::Set(kInts, quad);
 }
 
+#if HWY_TARGET != HWY_AVX3_DL
+
+struct Pairs {
+  VI low, high;
+};
+HWY_INLINE Pairs unpack(VI both) {
+  const VI half = hn::Set(kInts, 0x0F0F0F0F);
+  return {hn::And(both, half), hn::And(hn::ShiftRight<4>(both), half)};
+}
+struct Int4Sum {
+  VI sum;
+  HWY_INLINE void start(VI at) { sum = at; }
+  HWY_INLINE void add(const Pairs& w, VI q_low, VI q_high) { sum = dot_int4(sum, w.low, w.high, q_low, q_high); }
+  HWY_INLINE VI total() const { return sum; }
+};
+
+#endif
+
+// ---- Sums to outputs
+// -------------------------------------------------------------------------------------------------
+
 /// To the nearest, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no bits below one.
 HWY_INLINE VF nearest(VF x) {
   const VF big = hn::Set(kFloats, 12582912.0F);
   return hn::Sub(hn::Add(x, big), big);
 }
-
-/// The next lanes of a row, zero beyond its end.
-HWY_INLINE VF load_some(const float* row, std::size_t i, std::size_t end) {
-  if (i + kLanes <= end) return hn::LoadU(kFloats, row + i);
-  float rest[kLanes] = {};
-  for (std::size_t lane = 0; i + lane < end; ++lane) rest[lane] = row[i + lane];
-  return hn::LoadU(kFloats, rest);
-}
-
-struct Range {
-  float low = 0, high = 0;  ///< Both with zero among them.
-  bool finite = true;
-};
-
-Range range_of(const float* row, std::size_t size) {
-  VF low = hn::Zero(kFloats);
-  VF high = low;
-  VI bits = hn::Zero(kInts);
-  for (std::size_t i = 0; i < size; i += kLanes) {
-    const VF x = load_some(row, i, size);
-    low = hn::Min(low, x);
-    high = hn::Max(high, x);
-    bits = hn::Max(bits, hn::BitCast(kInts, hn::Abs(x)));
-  }
-  float lows[kLanes], highs[kLanes];
-  std::int32_t largest[kLanes];
-  hn::StoreU(low, kFloats, lows);
-  hn::StoreU(high, kFloats, highs);
-  hn::StoreU(bits, kInts, largest);
-  constexpr std::int32_t kInfinity = 0x7F800000;
-  Range range;
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    if (lows[lane] < range.low) range.low = lows[lane];
-    if (highs[lane] > range.high) range.high = highs[lane];
-    if (largest[lane] >= kInfinity) range.finite = false;
-  }
-  return range;
-}
-
-/// q of a row; returns its scale and zero point. Bytes are q + offset, kept modulo 256.
-Scratch::Row quantize_row(const float* row, std::size_t size, std::size_t padded, int offset, std::uint8_t* to) {
-  const Range range = range_of(row, size);
-  const float scale = range.high * (1.0F / 254) - range.low * (1.0F / 254);
-  if (!range.finite || scale < std::numeric_limits<float>::min()) {
-    std::memset(to, offset, padded);
-    return {range.finite ? 0.0F : std::numeric_limits<float>::quiet_NaN(), 0};
-  }
-  const float inverse = 1.0F / scale;
-  const int unclamped = static_cast<int>(std::nearbyint(-127.0F - range.low * inverse));
-  const int zero_point = unclamped < -127 ? -127 : unclamped > 127 ? 127 : unclamped;
-  const VF factor = hn::Set(kFloats, inverse);
-  const VI zero = hn::Set(kInts, zero_point);
-  const VI lowest = hn::Set(kInts, -127);
-  const VI highest = hn::Set(kInts, 127);
-  const hn::Rebind<std::int8_t, Ints> bytes;
-  const auto flip = hn::Set(bytes, static_cast<std::int8_t>(offset));
-  std::size_t i = 0;
-  for (; i < size; i += kLanes) {
-    const VI steps = hn::ConvertTo(kInts, nearest(hn::Mul(load_some(row, i, size), factor)));
-    const VI q = hn::Min(hn::Max(hn::Add(steps, zero), lowest), highest);
-    const auto narrow = hn::Xor(hn::DemoteTo(bytes, q), flip);
-    if (i + kLanes <= padded) {
-      hn::StoreU(narrow, bytes, reinterpret_cast<std::int8_t*>(to + i));
-    } else {
-      std::int8_t rest[kLanes];
-      hn::StoreU(narrow, bytes, rest);
-      std::memcpy(to + i, rest, padded - i);
-    }
-  }
-  if (size < padded) std::memset(to + size, offset, padded - size);
-  return {scale, zero_point};
-}
-
-void quantize_rows(const PackedView& layer, Format format, const float* input, const QuantizedRows& rows) {
-  const int offset = format == Format::kInt8 ? kInt8Offset : 0;
-  for (std::size_t r = 0; r < rows.count; ++r) {
-    std::uint8_t* const q = rows.values + r * rows.stride;
-    rows.rows[r] = quantize_row(input + r * layer.inputs, layer.inputs, rows.stride, offset, q);
-    for (std::size_t g = 0; g < rows.groups; ++g) {
-      std::int32_t sum = 0;
-      for (std::size_t i = 0; i < kInt4Group; ++i) sum += static_cast<std::int8_t>(q[g * kInt4Group + i]);
-      rows.group_sums[r * rows.groups + g] = sum;
-    }
-  }
-}
-
-// ---- Sums to outputs
-// -------------------------------------------------------------------------------------------------
 
 /// exp(-y), 0 <= y <= 87, within 2 units in the last place: 2^n times a Taylor polynomial on half a bit around zero.
 HWY_INLINE VF exp_minus(VF y) {
@@ -320,6 +258,35 @@ HWY_INLINE void finish(const Tile& tile, std::size_t r, std::size_t n, VF scaled
              tile.layer.outputs - n);
 }
 
+/// `sums` holds `width` sums of each of `count` rows. Not part of the tiles, whose sums stay in registers only while no
+/// loop runs over them.
+HWY_NOINLINE void finish_int8(const Tile& tile, const std::int32_t* sums, std::size_t count, std::size_t width) {
+  for (std::size_t r = 0; r < count; ++r) {
+    const Scratch::Row row = tile.rows.rows[tile.row + r];
+    const VI zero = hn::Set(kInts, row.zero_point + kInt8Offset);
+    for (std::size_t i = 0; i < width; i += kLanes) {
+      const std::size_t n = tile.first_output() + i;
+      const VI sum =
+          hn::Sub(hn::LoadU(kInts, sums + r * width + i), hn::Mul(zero, hn::LoadU(kInts, tile.layer.sums + n)));
+      const VF scale = hn::Mul(hn::Set(kFloats, row.scale), hn::LoadU(kFloats, tile.layer.scales + n));
+      finish(tile, r, n, hn::Mul(hn::ConvertTo(kFloats, sum), scale));
+    }
+  }
+}
+
+HWY_NOINLINE void finish_int4(const Tile& tile, const float* totals, std::size_t count, std::size_t width) {
+  for (std::size_t r = 0; r < count; ++r) {
+    const Scratch::Row row = tile.rows.rows[tile.row + r];
+    const VF zero = hn::Set(kFloats, static_cast<float>(row.zero_point));
+    for (std::size_t i = 0; i < width; i += kLanes) {
+      const std::size_t n = tile.first_output() + i;
+      const VF sum = hn::Sub(hn::LoadU(kFloats, totals + r * width + i),
+                             hn::Mul(zero, hn::LoadU(kFloats, tile.layer.scaled_sums + n)));
+      finish(tile, r, n, hn::Mul(sum, hn::Set(kFloats, row.scale)));
+    }
+  }
+}
+
 template <std::size_t R, std::size_t V>
 void int8_tile(const Tile& tile) {
   const PackedView& layer = tile.layer;
@@ -337,16 +304,11 @@ void int8_tile(const Tile& tile) {
       HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) sums[r][v] = dot_int8(sums[r][v], w[v], q);
     }
   }
-  for (std::size_t r = 0; r < R; ++r) {
-    const Scratch::Row row = tile.rows.rows[tile.row + r];
-    const VI zero = hn::Set(kInts, row.zero_point + kInt8Offset);
-    HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) {
-      const std::size_t n = tile.first_output() + v * kLanes;
-      const VI sum = hn::Sub(sums[r][v], hn::Mul(zero, hn::LoadU(kInts, layer.sums + n)));
-      const VF scale = hn::Mul(hn::Set(kFloats, row.scale), hn::LoadU(kFloats, layer.scales + n));
-      finish(tile, r, n, hn::Mul(hn::ConvertTo(kFloats, sum), scale));
-    }
+  std::int32_t kept[R * V * kLanes];
+  HWY_UNROLL(8) for (std::size_t r = 0; r < R; ++r) {
+    HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) hn::StoreU(sums[r][v], kInts, kept + (r * V + v) * kLanes);
   }
+  finish_int8(tile, kept, R, V * kLanes);
 }
 
 HWY_INLINE VF load_bfloat16(const std::uint8_t* from) {
@@ -363,49 +325,40 @@ void int4_tile(const Tile& tile) {
   const std::size_t width = layer.width(tile.panel);
   const std::size_t groups = layer.padded_inputs / kInt4Group;
   const std::uint8_t* group = layer.weights + tile.panel * groups * int4_group_bytes(kPanel);
-  const VI half = hn::Set(kInts, 0x0F0F0F0F);
   VF totals[R][V];
   HWY_UNROLL(8) for (std::size_t r = 0; r < R; ++r) {
     HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) totals[r][v] = hn::Zero(kFloats);
   }
   for (std::size_t g = 0; g < groups; ++g, group += int4_group_bytes(width)) {
-    VI sums[R][V];  // Begin at what the weights' offset of 8 adds.
+    Int4Sum sums[R][V];  // Begin at what the weights' offset of 8 adds.
     HWY_UNROLL(8) for (std::size_t r = 0; r < R; ++r) {
       const VI start = hn::Set(kInts, -8 * tile.rows.group_sums[(tile.row + r) * groups + g]);
-      HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) sums[r][v] = start;
+      HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) sums[r][v].start(start);
     }
-    HWY_UNROLL(4) for (std::size_t i = 0; i < kInt4Group / 8; ++i) {
-      VI low[V], high[V];
-      HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) {
-        const VI both = load_quads(group + (i * width + tile.begin) * kQuad + v * kVectorBytes);
-        low[v] = hn::And(both, half);
-        high[v] = hn::And(hn::ShiftRight<4>(both), half);
-      }
+    const std::uint8_t* weights = group + tile.begin * kQuad;
+    HWY_UNROLL(4) for (std::size_t i = 0; i < kInt4Group; i += 2 * kQuad, weights += width * kQuad) {
+      Pairs w[V];
+      HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) w[v] = unpack(load_quads(weights + v * kVectorBytes));
       HWY_UNROLL(8) for (std::size_t r = 0; r < R; ++r) {
-        const std::uint8_t* const q = tile.q(r) + g * kInt4Group + i * 8;
+        const std::uint8_t* const q = tile.q(r) + g * kInt4Group + i;
         const VI q_low = broadcast_quad(q);
         const VI q_high = broadcast_quad(q + kQuad);
-        HWY_UNROLL(8)
-        for (std::size_t v = 0; v < V; ++v) sums[r][v] = dot_int4(sums[r][v], low[v], high[v], q_low, q_high);
+        HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) sums[r][v].add(w[v], q_low, q_high);
       }
     }
     const std::uint8_t* const scales = group + width * (kInt4Group / 2) + tile.begin * sizeof(std::uint16_t);
     HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) {
       const VF scale = load_bfloat16(scales + v * kLanes * sizeof(std::uint16_t));
       HWY_UNROLL(8) for (std::size_t r = 0; r < R; ++r) {
-        totals[r][v] = hn::Add(totals[r][v], hn::Mul(hn::ConvertTo(kFloats, sums[r][v]), scale));
+        totals[r][v] = hn::Add(totals[r][v], hn::Mul(hn::ConvertTo(kFloats, sums[r][v].total()), scale));
       }
     }
   }
-  for (std::size_t r = 0; r < R; ++r) {
-    const Scratch::Row row = tile.rows.rows[tile.row + r];
-    const VF zero = hn::Set(kFloats, static_cast<float>(row.zero_point));
-    HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) {
-      const std::size_t n = tile.first_output() + v * kLanes;
-      const VF sum = hn::Sub(totals[r][v], hn::Mul(zero, hn::LoadU(kFloats, layer.scaled_sums + n)));
-      finish(tile, r, n, hn::Mul(sum, hn::Set(kFloats, row.scale)));
-    }
+  float kept[R * V * kLanes];
+  HWY_UNROLL(8) for (std::size_t r = 0; r < R; ++r) {
+    HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) hn::StoreU(totals[r][v], kFloats, kept + (r * V + v) * kLanes);
   }
+  finish_int4(tile, kept, R, V * kLanes);
 }
 
 template <Format kFormat, std::size_t R, std::size_t V>
@@ -470,26 +423,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace hearth::edge::kernels {
 
-std::vector<std::string> vector_codes() {
-  std::vector<std::string> names;
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) names.emplace_back(hwy::TargetName(target));
-  return names;
-}
-
-void choose_vector_code(std::string_view name) {
-  hwy::SetSupportedTargetsForTest(0);
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    if (name == hwy::TargetName(target)) hwy::SetSupportedTargetsForTest(target);
-  }
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-}
-
-HWY_EXPORT(quantize_rows);
 HWY_EXPORT(run_panels);
-
-void quantize_rows(const PackedView& layer, Format format, const float* input, const QuantizedRows& rows) {
-  HWY_DYNAMIC_DISPATCH(quantize_rows)(layer, format, input, rows);
-}
 
 void run_panels(const PackedView& layer, Format format, const QuantizedRows& rows, std::size_t first, std::size_t last,
                 float* output, Activation activation) {

@@ -6,6 +6,10 @@
 
 #include "runtime/edge/kernels/linear.h"
 
+// For Highway, before it is included: the target with VNNI too, and none whose vectors cannot stand in arrays.
+#define HWY_WANT_AVX3_DL                                                                  // NOLINT
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)  // NOLINT
+
 namespace hearth::edge::kernels {
 
 inline constexpr std::size_t kPanel = 64;  ///< Outputs read side by side.
@@ -45,7 +49,8 @@ struct PackedView {
 
 constexpr std::size_t int4_group_bytes(std::size_t width) { return width * (kInt4Group / 2 + sizeof(std::uint16_t)); }
 
-/// Rows as the kernels read them: `stride` bytes each, zero beyond the inputs (as q, before any offset).
+/// Rows as the kernels read them: `stride` bytes of q each, zero beyond the inputs. With AVX3_DL an int8 layer gets
+/// q + 128 instead, for vpdpbusd wants one side unsigned; the sums of the weights take that back.
 struct QuantizedRows {
   QuantizedRows(Scratch& scratch, const PackedView& layer, Format format, std::size_t count);
 

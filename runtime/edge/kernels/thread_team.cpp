@@ -1,11 +1,12 @@
 #include "runtime/edge/kernels/thread_team.h"
 
-#include <algorithm>
+#include <cassert>
 
 namespace hearth::edge::kernels {
 namespace {
 
-constexpr int kLooks = 4000;  // 10 to 50 us, about what lies between two layers.
+constexpr int kLooks = 2000;  // 10 to 30 us, about what lies between two layers.
+constexpr std::uint32_t kOpen = 0x80000000;
 
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -18,22 +19,22 @@ void pause() {
 /// Returns when `value` is no longer `old`.
 void await_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   for (int look = 0; look < kLooks; ++look) {
-    if (value.load(std::memory_order_acquire) != old) return;
+    if (value.load() != old) return;
     pause();
   }
-  value.wait(old, std::memory_order_acquire);
+  value.wait(old);
 }
 
 }  // namespace
 
 ThreadTeam::ThreadTeam(std::size_t threads) {
-  for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+  for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
 }
 
 ThreadTeam::~ThreadTeam() {
   stopped_ = true;
-  call_.fetch_add(1);
-  call_.notify_all();
+  ++calls_;
+  calls_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
@@ -42,23 +43,39 @@ Threads ThreadTeam::threads() {
 }
 
 void ThreadTeam::run(std::size_t parts, const Task& task) {
+  assert(parts < kOpen);
   const std::lock_guard lock(one_call_);
   task_ = &task;
-  parts_ = parts;
-  busy_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
-  call_.fetch_add(1, std::memory_order_release);
-  call_.notify_all();
-  for (std::size_t part = 0; part < parts; part += workers_.size() + 1) task(part);
-  for (std::uint32_t busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) await_change(busy_, busy);
+  left_ = std::uint64_t{parts} << 32;
+  door_ |= kOpen;
+  ++calls_;
+  calls_.notify_all();
+  for (std::uint32_t part; take(true, part);) task(part);
+  door_ &= ~kOpen;
+  // A worker that comes too late sees the door closed and goes.
+  for (std::uint32_t inside; (inside = door_.load()) != 0;) await_change(door_, inside);
 }
 
-void ThreadTeam::work(std::size_t thread) {
-  for (std::uint32_t seen = 0;;) {
-    await_change(call_, seen);
-    ++seen;  // One at a time: run() waits for every worker.
-    if (stopped_) return;
-    for (std::size_t part = thread; part < parts_; part += workers_.size() + 1) (*task_)(part);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_all();
+bool ThreadTeam::take(bool front, std::uint32_t& part) {
+  for (std::uint64_t left = left_.load();;) {
+    const auto first = static_cast<std::uint32_t>(left);
+    const auto end = static_cast<std::uint32_t>(left >> 32);
+    if (first == end) return false;
+    part = front ? first : end - 1;
+    const std::uint64_t rest = front ? left + 1 : left - (std::uint64_t{1} << 32);
+    if (left_.compare_exchange_weak(left, rest)) return true;
+  }
+}
+
+void ThreadTeam::work() {
+  for (std::uint32_t seen = 0; !stopped_;) {
+    await_change(calls_, seen);
+    seen = calls_;
+    if ((door_.fetch_add(1) & kOpen) != 0) {
+      for (std::uint32_t part; take(false, part);) (*task_)(part);
+    }
+    --door_;
+    door_.notify_all();
   }
 }
 

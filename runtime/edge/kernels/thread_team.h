@@ -12,7 +12,8 @@
 
 namespace hearth::edge::kernels {
 
-/// `threads` counts the caller of run(). Between calls the others look for work for some microseconds (the next layer
+/// `threads` counts the caller of run(). Nobody is waited for who has not begun: where the processors are busy with
+/// other work, the caller computes alone. Between calls the others look for work for some microseconds (the next layer
 /// comes soon), then sleep. Owned by who wants the parallelism; no call may be in run() when it is destroyed.
 class ThreadTeam {
  public:
@@ -21,20 +22,22 @@ class ThreadTeam {
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
 
-  /// Part p runs on thread p % threads; part 0 on the caller. One call at a time, others wait. Not from within a task.
+  /// The caller takes parts from the front, the others from the back, so that in like calls each thread meets the same
+  /// memory again. One call at a time, others wait. Not from within a task.
   void run(std::size_t parts, const Task& task);
 
   /// For run_linear(); valid as long as the team.
   Threads threads();
 
  private:
-  void work(std::size_t thread);
+  void work();
+  bool take(bool front, std::uint32_t& part);
 
   std::mutex one_call_;
   const Task* task_ = nullptr;
-  std::size_t parts_ = 0;
-  std::atomic<std::uint32_t> call_ = 0;  ///< Counts the calls; what the workers wait on.
-  std::atomic<std::uint32_t> busy_ = 0;  ///< Workers that have not finished the call.
+  std::atomic<std::uint64_t> left_ = 0;   ///< The parts that nobody has taken: the first, and above it the end.
+  std::atomic<std::uint32_t> door_ = 0;   ///< How many workers look at the call; the highest bit while they may.
+  std::atomic<std::uint32_t> calls_ = 0;  ///< What the workers wait on.
   std::atomic<bool> stopped_ = false;
   std::vector<std::thread> workers_;
 };

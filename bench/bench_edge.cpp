@@ -1,0 +1,297 @@
+/// \file bench_edge: our linear kernels next to LibTorch and ONNX Runtime, and next to what the machine can do.
+///
+/// Stacks of four square linear layers with biases, 512 to 4096 wide, batch 1 and 8, one and two threads. The engines
+/// take turns, several rounds each, so that a change of the machine's load meets all of them; medians with the 10th and
+/// 90th percentile. ONNX Runtime runs in node (bench/peers/install puts it there); what a call through node costs is
+/// measured with an empty model and taken off before ratios are formed. Without LibTorch or the packages it says so.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "bench/limits.h"
+#include "bench/stack_engine.h"
+#include "runtime/edge/kernels/thread_team.h"
+
+namespace {
+
+using namespace hearth::bench;
+using hearth::edge::kernels::ThreadTeam;
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string json;
+  std::string peers = "build/peers";
+  std::vector<std::size_t> widths = {512, 1024, 2048, 4096};
+  bool quick = false;
+};
+
+struct Spread {
+  double median = 0, p10 = 0, p90 = 0;
+};
+
+Spread spread_of(std::vector<double> values) {
+  std::ranges::sort(values);
+  const auto at = [&](double share) {
+    return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
+  };
+  return {at(0.5), at(0.1), at(0.9)};
+}
+
+using Times = std::map<std::string, Spread>;
+
+struct Limits {
+  double bytes_per_s;
+  double products_per_s;
+};
+
+struct Measured {
+  Case c;
+  Times times;
+  Limits limits;
+
+  /// Median, without what a call through node costs; 0 when not measured.
+  double us(const std::string& engine) const {
+    const auto found = times.find(engine);
+    if (found == times.end()) return 0;
+    const auto empty = times.find("ort_empty");
+    const bool ort = engine.starts_with("ort_") && empty != times.end();
+    return found->second.median - (ort ? empty->second.median : 0);
+  }
+};
+
+Stack make_stack(std::size_t width) {
+  Stack stack{width, {}, {}};
+  std::uint32_t state = 1;
+  const auto next = [&] {
+    state ^= state << 13, state ^= state >> 17, state ^= state << 5;  // xorshift32
+    return static_cast<float>(static_cast<std::int32_t>(state)) / 2147483648.0F;
+  };
+  const float size = std::sqrt(3.0F / static_cast<float>(width));  // Outputs as large as inputs.
+  for (std::size_t i = 0; i < kLayers; ++i) {
+    stack.weights.emplace_back(width * width);
+    stack.biases.emplace_back(width);
+    for (float& w : stack.weights.back()) w = next() * size;
+    for (float& b : stack.biases.back()) b = next() / 10;
+  }
+  return stack;
+}
+
+Times take_turns(Engines& engines, const Case& c, bool quick) {
+  std::vector<StackEngine*> ready;
+  for (auto& engine : engines) {
+    if (engine->prepare(c)) ready.push_back(engine.get());
+  }
+  std::map<std::string, std::vector<double>> all;
+  for (int round = 0; round < (quick ? 1 : 5); ++round) {
+    for (StackEngine* engine : ready) {
+      engine->run(quick ? 0.01 : 0.1, 200);  // Caches and threads become this engine's.
+      auto& samples = all[engine->name()];
+      const auto some = engine->run(quick ? 0.05 : 0.3, 400);
+      samples.insert(samples.end(), some.begin(), some.end());
+    }
+  }
+  Times times;
+  for (auto& [name, samples] : all) times[name] = spread_of(std::move(samples));
+  return times;
+}
+
+/// The bytes of weights that a pass over the stack reads.
+double weight_bytes(const std::string& engine, const Case& c) {
+  const double bits = engine == "hearth_int4" ? 4.5 : engine.ends_with("fp32") ? 32 : 8;
+  return static_cast<double>(kLayers * c.width * c.width) * bits / 8;
+}
+
+void print_case(const Measured& m) {
+  const auto& [c, times, limits] = m;
+  std::printf("\n%zu wide, batch %zu, %zu thread%s: int8 weights read at %.1f GB/s, %.0f G products/s at most\n",
+              c.width, c.batch, c.threads, c.threads == 1 ? "" : "s", limits.bytes_per_s / 1e9,
+              limits.products_per_s / 1e9);
+  const double products = static_cast<double>(kLayers * c.width * c.width * c.batch);
+  for (const auto& [name, spread] : times) {
+    std::printf("  %-20s %10.1f us (%.1f-%.1f)", name.c_str(), spread.median, spread.p10, spread.p90);
+    if (name != "ort_empty") {
+      const double us = m.us(name);
+      std::printf("  %6.1f GB/s  %7.1f G products/s", weight_bytes(name, c) / us / 1e3, products / us / 1e3);
+    }
+    std::printf("\n");
+  }
+}
+
+/// How near our int8 comes to the nearer of its two limits, 0 to 1.
+double share_of_limit(const Measured& m, const std::string& engine) {
+  const double products = static_cast<double>(kLayers * m.c.width * m.c.width * m.c.batch);
+  const double reading = weight_bytes(engine, m.c) / m.limits.bytes_per_s;
+  const double computing = m.limits.products_per_s > 0 ? products / m.limits.products_per_s : 0;
+  return std::max(reading, computing) * 1e6 / m.us(engine);
+}
+
+struct Ratio {
+  double product = 1, worst = 0;
+  int count = 0;
+  void add(double ratio) {
+    product *= ratio;
+    worst = std::max(worst, ratio);
+    ++count;
+  }
+  void print(const char* what, const char* goal) const {
+    if (count == 0) {
+      std::printf("  %-64s not measured\n", what);
+    } else {
+      std::printf("  %-64s geometric mean %.2f, worst %.2f (%s)\n", what, std::pow(product, 1.0 / count), worst, goal);
+    }
+  }
+};
+
+void print_goals(const std::vector<Measured>& all) {
+  Ratio batch1, batch8, int4, torch;
+  for (const Measured& m : all) {
+    const double ort = m.us("ort_int8");
+    if (ort > 0) (m.c.batch == 1 ? batch1 : batch8).add(m.us("hearth_int8") / ort);
+    if (ort > 0 && m.c.batch == 1 && m.c.width >= 2048) int4.add(m.us("hearth_int4") / ort);
+    const double plain = m.us("torch_fp32");
+    if (plain > 0 && m.c.width >= 1024) torch.add(m.us("hearth_int8") / plain);
+  }
+  std::printf("\ntime as a share of a peer's:\n");
+  batch1.print("hearth_int8 of ort_int8, batch 1", "goal 0.70, worst 1.00");
+  batch8.print("hearth_int8 of ort_int8, batch 8", "goal 1.00");
+  int4.print("hearth_int4 of ort_int8, batch 1, 2048 and 4096 wide", "goal 0.60");
+  torch.print("hearth_int8 of torch_fp32, from 1024 wide", "goal: worst 0.33");
+  std::printf("share of the nearer limit, batch 1 (goal from 1024 wide: 0.70):\n");
+  for (const Measured& m : all) {
+    if (m.c.batch != 1) continue;
+    std::printf("  %4zu wide, %zu threads: hearth_int8 %.2f, hearth_int4 %.2f\n", m.c.width, m.c.threads,
+                share_of_limit(m, "hearth_int8"), share_of_limit(m, "hearth_int4"));
+  }
+}
+
+/// The largest difference of an engine's answer from LibTorch's float answer, as a share of its largest number.
+void print_differences(const Engines& engines) {
+  const auto exact = std::ranges::find_if(engines, [](const auto& engine) { return engine->name() == "torch_fp32"; });
+  if (exact == engines.end()) return;
+  const auto right = (*exact)->output();
+  for (const auto& engine : engines) {
+    const auto output = engine->output();
+    if (output.size() != right.size() || engine == *exact) continue;
+    float worst = 0;
+    float largest = 0;
+    for (std::size_t i = 0; i < right.size(); ++i) {
+      worst = std::max(worst, std::abs(output[i] - right[i]));
+      largest = std::max(largest, std::abs(right[i]));
+    }
+    std::printf("  %s differs from torch_fp32 by at most %.4f of its largest output\n", engine->name().c_str(),
+                worst / largest);
+  }
+}
+
+std::string processor() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+void write_json(const std::vector<Measured>& all, const std::string& file) {
+  Json rows = Json::array();
+  Json limits = Json::array();
+  for (const auto& [c, times, limit] : all) {
+    for (const auto& [name, spread] : times) {
+      rows.push_back({{"case", "linear_stack"},
+                      {"width", c.width},
+                      {"batch", c.batch},
+                      {"threads", c.threads},
+                      {"engine", name},
+                      {"median_us", spread.median},
+                      {"p10_us", spread.p10},
+                      {"p90_us", spread.p90}});
+    }
+    limits.push_back({{"width", c.width},
+                      {"batch", c.batch},
+                      {"threads", c.threads},
+                      {"read_bytes_per_s", limit.bytes_per_s},
+                      {"products_per_s", limit.products_per_s}});
+  }
+  const Json document = {{"processor", processor()},
+                         {"vector_code", hearth::edge::kernels::vector_codes().front()},
+                         {"rows", rows},
+                         {"limits", limits}};
+  std::ofstream(file) << document.dump(1) << "\n";
+}
+
+bool has_ort(const std::string& folder) {
+  return std::filesystem::exists(folder + "/node_modules/onnxruntime-node") &&
+         std::system("node --version > /dev/null 2>&1") == 0;
+}
+
+std::vector<Measured> measure(const Options& options) {
+  const auto folder = std::filesystem::temp_directory_path() /
+                      ("bench_edge_" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()));
+  std::filesystem::create_directory(folder);
+  std::vector<Measured> all;
+  for (const std::size_t width : options.widths) {
+    const Stack stack = make_stack(width);
+    Engines engines;
+    add_hearth_engines(stack, engines);
+#ifdef HEARTH_BENCH_TORCH
+    add_torch_engines(stack, folder, engines);
+#endif
+    if (has_ort(options.peers)) add_ort_engines(options.peers, engines);
+    for (const std::size_t batch : {1U, 8U}) {
+      for (const std::size_t threads : {1U, 2U}) {
+        const Case c{width, batch, threads};
+        ThreadTeam team(threads);
+        const std::size_t bytes = kLayers * width * width;
+        const Limits limits{read_bytes_per_s(bytes, team.threads(), options.quick),
+                            products_per_s(team.threads(), options.quick)};
+        all.push_back({c, take_turns(engines, c, options.quick), limits});
+        print_case(all.back());
+        std::fflush(stdout);
+      }
+    }
+    print_differences(engines);
+  }
+  std::filesystem::remove_all(folder);
+  return all;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Linear layers on this device: hearth, LibTorch, ONNX Runtime.\nexample: bench_edge --json out/edge.json");
+  Options options;
+  app.add_option("--json", options.json, "write the rows to this file");
+  app.add_option("--peers", options.peers, "folder where bench/peers/install put the npm packages");
+  app.add_option("--widths", options.widths, "only these")->delimiter(',')->check(CLI::Range(1, 16384));
+  app.add_flag("--quick", options.quick, "short: 512 wide only, few runs");
+  CLI11_PARSE(app, argc, argv);
+  if (options.quick) options.widths = {512};
+
+  std::printf("%s, vector code %s\n", processor().c_str(), hearth::edge::kernels::vector_codes().front().c_str());
+  if (!has_ort(options.peers)) {
+    std::printf("ort: no node, or no onnxruntime-node in %s (bench/peers/install puts it there): not measured\n",
+                options.peers.c_str());
+  }
+#ifndef HEARTH_BENCH_TORCH
+  std::printf("torch: built without LibTorch: not measured\n");
+#endif
+  try {
+    const auto all = measure(options);
+    print_goals(all);
+    if (!options.json.empty()) write_json(all, options.json);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench_edge: %s\n", error.what());
+    return 3;
+  }
+  return 0;
+}
