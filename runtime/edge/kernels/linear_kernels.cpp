@@ -2,6 +2,7 @@
 // Every FP32 operation is written out (no fused multiply-add), so that all of them give the same bits.
 #include "runtime/edge/kernels/linear_kernels.h"
 
+#include <algorithm>
 #include <cstring>
 
 #undef HWY_TARGET_INCLUDE
@@ -381,27 +382,20 @@ void run_rows(Tile tile) {
   if constexpr (V > 1) run_rows<kFormat, R, V / 2>(tile);
 }
 
-/// Tiles that keep their sums in registers: 32 of them with AVX-512 and on Arm, else 16.
-constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;
+/// Vectors beside each other in a tile of so many rows, so that its sums and weights fit the registers: 32 of them with
+/// AVX-512 and on Arm, else 16. Where they fit, a whole panel, which is then read from front to end.
+constexpr std::size_t vectors_of(Format format, std::size_t rows) {
+  constexpr bool kMany = HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;
+  const std::size_t sums = (kMany ? 16 : 8) / (format == Format::kInt8 ? 1 : 2);
+  return rows == 1 ? 4 : std::min<std::size_t>(sums / rows, 4);
+}
 
 template <Format kFormat>
 void run_panel(Tile tile) {
   std::size_t left = tile.rows.count;
-  for (std::size_t rows; left > 0; left -= rows, tile.row += rows) {
-    if (kManyRegisters && left >= 8) {
-      run_rows<kFormat, 8, kFormat == Format::kInt8 ? 2 : 1>(tile);
-      rows = 8;
-    } else if (left >= 4) {
-      run_rows<kFormat, 4, kManyRegisters ? 4 - 2 * (kFormat == Format::kInt4) : 2 - (kFormat == Format::kInt4)>(tile);
-      rows = 4;
-    } else if (left >= 2) {
-      run_rows<kFormat, 2, kManyRegisters ? 4 : 2>(tile);
-      rows = 2;
-    } else {
-      run_rows<kFormat, 1, 4>(tile);
-      rows = 1;
-    }
-  }
+  for (; left >= 4; left -= 4, tile.row += 4) run_rows<kFormat, 4, vectors_of(kFormat, 4)>(tile);
+  for (; left >= 2; left -= 2, tile.row += 2) run_rows<kFormat, 2, vectors_of(kFormat, 2)>(tile);
+  if (left == 1) run_rows<kFormat, 1, vectors_of(kFormat, 1)>(tile);
 }
 
 void run_panels(const PackedView& layer, Format format, const QuantizedRows& rows, std::size_t first, std::size_t last,
