@@ -4,6 +4,7 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
+#include <cstring>
 #include <string>
 
 #include "runtime/edge/kernels/linear_kernels.h"
@@ -54,6 +55,22 @@ std::size_t int4_group_place(const PackedView& layer, std::size_t n, std::size_t
   const std::size_t panel = n / kPanel;
   return panel * int4_group_bytes(kPanel) * (layer.padded_inputs / kInt4Group) +
          group * int4_group_bytes(layer.width(panel));
+}
+
+struct Int4Place {
+  std::size_t byte;
+  int shift;
+};
+
+Int4Place int4_place(const PackedView& layer, std::size_t n, std::size_t k) {
+  const std::size_t i = k % kInt4Group;
+  const std::size_t byte = (i / (2 * kQuad) * layer.width(n / kPanel) + n % kPanel) * kQuad + i % kQuad;
+  return {int4_group_place(layer, n, k / kInt4Group) + byte, i / kQuad % 2 == 0 ? 0 : 4};
+}
+
+std::size_t int4_scale_place(const PackedView& layer, std::size_t n, std::size_t group) {
+  return int4_group_place(layer, n, group) + layer.width(n / kPanel) * (kInt4Group / 2) +
+         n % kPanel * sizeof(std::uint16_t);
 }
 
 }  // namespace
@@ -107,25 +124,55 @@ Result<PackedLinear> PackedLinear::pack(const Int4Weights& weights) {
   layer.weights_ = AlignedBytes(int4_group_bytes(padded) * groups);
   layer.scaled_sums_.resize(padded);
   const PackedView view(layer);
+  std::uint8_t* const packed = layer.weights_.data();
   for (std::size_t n = 0; n < outputs; ++n) {
-    const std::size_t width = view.width(n / kPanel);
     for (std::size_t g = 0; g < groups; ++g) {
-      std::uint8_t* const group = layer.weights_.data() + int4_group_place(view, n, g);
       std::int32_t sum = 0;
-      for (std::size_t i = 0; i < kInt4Group && g * kInt4Group + i < inputs; ++i) {
-        const std::size_t k = g * kInt4Group + i;
-        const std::uint8_t w = (values[n * row_bytes + k / 2] >> (k % 2 * 4)) & 15;
+      for (std::size_t k = g * kInt4Group; k < std::min((g + 1) * kInt4Group, inputs); ++k) {
+        const int w = values[n * row_bytes + k / 2] >> (k % 2 == 0 ? 0 : 4) & 15;
+        const Int4Place place = int4_place(view, n, k);
+        packed[place.byte] = static_cast<std::uint8_t>(packed[place.byte] | w << place.shift);
         sum += w - 8;
-        const std::size_t byte = (i / 8 * width + n % kPanel) * kQuad + i % kQuad;
-        group[byte] = static_cast<std::uint8_t>(group[byte] | (w << (i % 8 / kQuad * 4)));
       }
       const std::uint16_t scale = scales[n * groups + g];
-      std::copy_n(reinterpret_cast<const std::uint8_t*>(&scale), sizeof scale,
-                  group + width * (kInt4Group / 2) + n % kPanel * sizeof scale);
+      std::memcpy(packed + int4_scale_place(view, n, g), &scale, sizeof scale);
       layer.scaled_sums_[n] = layer.scaled_sums_[n] + bfloat16(scale) * static_cast<float>(sum);
     }
   }
   return layer;
+}
+
+PlainWeights PackedLinear::unpack() const {
+  PlainWeights plain;
+  plain.outputs = outputs_;
+  plain.inputs = inputs_;
+  plain.bias.assign(bias_.begin(), bias_.begin() + static_cast<std::ptrdiff_t>(outputs_));
+  const PackedView view(*this);
+  if (format_ == Format::kInt8) {
+    plain.int8_scales.assign(scales_.begin(), scales_.begin() + static_cast<std::ptrdiff_t>(outputs_));
+    for (std::size_t n = 0; n < outputs_; ++n) {
+      for (std::size_t k = 0; k < inputs_; ++k) {
+        plain.int8.push_back(static_cast<std::int8_t>(view.weights[int8_place(view, n, k)]));
+      }
+    }
+    return plain;
+  }
+  const std::size_t row_bytes = (inputs_ + 1) / 2;
+  plain.int4.assign(outputs_ * row_bytes, 0x80);
+  for (std::size_t n = 0; n < outputs_; ++n) {
+    for (std::size_t k = 0; k < inputs_; ++k) {
+      const Int4Place place = int4_place(view, n, k);
+      const int w = view.weights[place.byte] >> place.shift & 15;
+      std::uint8_t& pair = plain.int4[n * row_bytes + k / 2];
+      pair = static_cast<std::uint8_t>(k % 2 == 0 ? (pair & 0xF0) | w : (pair & 0x0F) | w << 4);
+    }
+    for (std::size_t g = 0; g * kInt4Group < inputs_; ++g) {
+      std::uint16_t scale;
+      std::memcpy(&scale, view.weights + int4_scale_place(view, n, g), sizeof scale);
+      plain.int4_scales.push_back(scale);
+    }
+  }
+  return plain;
 }
 
 std::size_t PackedLinear::bytes() const {

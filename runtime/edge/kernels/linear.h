@@ -44,6 +44,17 @@ struct Int4Weights {
   std::span<const float> bias;            ///< outputs, or empty.
 };
 
+/// Weights that own their memory, in either format; what is not of the format is empty.
+struct PlainWeights {
+  std::size_t outputs = 0;
+  std::size_t inputs = 0;
+  std::vector<std::int8_t> int8;
+  std::vector<float> int8_scales;
+  std::vector<std::uint8_t> int4;
+  std::vector<std::uint16_t> int4_scales;
+  std::vector<float> bias;  ///< Zeros when there was none.
+};
+
 /// A layer laid out for reading from front to end: panels of 64 outputs, four inputs of each output side by side.
 /// The layout is the same on every processor.
 class PackedLinear {
@@ -51,6 +62,8 @@ class PackedLinear {
   /// kInvalidArgument, one line, when sizes disagree, a side is zero or above its bound, a scale or bias is not finite.
   static Result<PackedLinear> pack(const Int8Weights& weights);
   static Result<PackedLinear> pack(const Int4Weights& weights);
+  /// What was packed, to be saved. With an odd number of int4 inputs the last half byte of a row is 8.
+  PlainWeights unpack() const;
 
   Format format() const { return format_; }
   std::size_t inputs() const { return inputs_; }

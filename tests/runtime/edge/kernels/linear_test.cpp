@@ -255,6 +255,29 @@ TEST_CASE("Any number of threads and any batch give the bits of one thread and o
   }
 }
 
+TEST_CASE("Unpacking gives back what was packed") {
+  for (const std::size_t outputs : {1U, 16U, 63U, 130U}) {
+    for (const std::size_t inputs : {1U, 4U, 33U, 64U, 95U}) {
+      Case c = make_case(outputs, inputs, 1, Kind::kPlain, true, outputs + inputs);
+      if (inputs % 2 == 1) {
+        const std::size_t row_bytes = (inputs + 1) / 2;
+        for (std::size_t n = 1; n <= outputs; ++n) {
+          auto& last = c.int4[n * row_bytes - 1];
+          last = static_cast<std::uint8_t>((last & 15) | 0x80);
+        }
+      }
+      const PlainWeights int8 = packed(c.int8_weights()).unpack();
+      CHECK(int8.int8 == c.int8);
+      CHECK(int8.int8_scales == c.scales);
+      CHECK(int8.bias == c.bias);
+      const PlainWeights int4 = packed(c.int4_weights()).unpack();
+      CHECK(int4.int4 == c.int4);
+      CHECK(int4.int4_scales == c.int4_scales);
+      CHECK((int4.outputs == outputs && int4.inputs == inputs));
+    }
+  }
+}
+
 TEST_CASE("A scratch serves layers of any size in turn") {
   Scratch scratch;
   for (const std::size_t size : {70U, 3U, 200U, 40U}) {
