@@ -35,27 +35,18 @@ constexpr std::size_t kVectorBytes = kLanes * sizeof(std::int32_t);
 
 // vpdpbusd wants one side unsigned: q + 128, which the sums of the weights take back. It does not saturate.
 constexpr int kInt8Offset = 128;
-struct Weights {
-  VI raw;
-};
-HWY_INLINE Weights prepare(VI raw) { return {raw}; }
-HWY_INLINE VI dot_int8(VI sum, const Weights& w, VI q) { return VI{_mm512_dpbusd_epi32(sum.raw, q.raw, w.raw.raw)}; }
+using Weights = VI;
+HWY_INLINE Weights prepare(VI raw) { return raw; }
+HWY_INLINE VI dot_int8(VI sum, Weights w, VI q) { return VI{_mm512_dpbusd_epi32(sum.raw, q.raw, w.raw)}; }
+
 // The upper halves stay where they are, 16 times too large, in a sum of their own.
-struct Pairs {
-  VI low, high;
-};
-HWY_INLINE Pairs unpack(VI both) {
-  return {hn::And(both, hn::Set(kInts, 0x0F0F0F0F)), hn::AndNot(hn::Set(kInts, 0x0F0F0F0F), both)};
+constexpr std::size_t kInt4Sums = 2;
+HWY_INLINE VI upper_half(VI both) { return hn::AndNot(hn::Set(kInts, 0x0F0F0F0F), both); }
+HWY_INLINE void add_int4(VI (&sum)[kInt4Sums], VI low, VI high, VI q_low, VI q_high) {
+  sum[0] = VI{_mm512_dpbusd_epi32(sum[0].raw, low.raw, q_low.raw)};
+  sum[1] = VI{_mm512_dpbusd_epi32(sum[1].raw, high.raw, q_high.raw)};
 }
-struct Int4Sum {
-  VI low, high;
-  HWY_INLINE void start(VI at) { low = at, high = hn::Zero(kInts); }
-  HWY_INLINE void add(const Pairs& w, VI q_low, VI q_high) {
-    low = VI{_mm512_dpbusd_epi32(low.raw, w.low.raw, q_low.raw)};
-    high = VI{_mm512_dpbusd_epi32(high.raw, w.high.raw, q_high.raw)};
-  }
-  HWY_INLINE VI total() const { return hn::Add(low, hn::ShiftRight<4>(high)); }
-};
+HWY_INLINE VI total_of(const VI (&sum)[kInt4Sums]) { return hn::Add(sum[0], hn::ShiftRight<4>(sum[1])); }
 
 #elif HWY_TARGET == HWY_AVX3
 
@@ -117,10 +108,8 @@ HWY_INLINE VI dot_int4(VI sum, VI low, VI high, VI q_low, VI q_high) {
 #else
 
 constexpr int kInt8Offset = 0;
-struct Weights {
-  VI raw;
-};
-HWY_INLINE Weights prepare(VI raw) { return {raw}; }
+using Weights = VI;
+HWY_INLINE Weights prepare(VI raw) { return raw; }
 
 #if HWY_TARGET == HWY_NEON && HWY_ARCH_ARM_A64
 
@@ -151,7 +140,7 @@ HWY_INLINE VI dot_quads(VI sum, VI w, VI q) {
 
 #endif
 
-HWY_INLINE VI dot_int8(VI sum, const Weights& w, VI q) { return dot_quads(sum, w.raw, q); }
+HWY_INLINE VI dot_int8(VI sum, Weights w, VI q) { return dot_quads(sum, w, q); }
 HWY_INLINE VI dot_int4(VI sum, VI low, VI high, VI q_low, VI q_high) {
   return dot_quads(dot_quads(sum, low, q_low), high, q_high);
 }
@@ -171,21 +160,16 @@ HWY_INLINE VI broadcast_quad(const std::uint8_t* from) {
 
 #if HWY_TARGET != HWY_AVX3_DL
 
-struct Pairs {
-  VI low, high;
-};
-HWY_INLINE Pairs unpack(VI both) {
-  const VI half = hn::Set(kInts, 0x0F0F0F0F);
-  return {hn::And(both, half), hn::And(hn::ShiftRight<4>(both), half)};
+constexpr std::size_t kInt4Sums = 1;
+HWY_INLINE VI upper_half(VI both) { return hn::And(hn::ShiftRight<4>(both), hn::Set(kInts, 0x0F0F0F0F)); }
+HWY_INLINE void add_int4(VI (&sum)[kInt4Sums], VI low, VI high, VI q_low, VI q_high) {
+  sum[0] = dot_int4(sum[0], low, high, q_low, q_high);
 }
-struct Int4Sum {
-  VI sum;
-  HWY_INLINE void start(VI at) { sum = at; }
-  HWY_INLINE void add(const Pairs& w, VI q_low, VI q_high) { sum = dot_int4(sum, w.low, w.high, q_low, q_high); }
-  HWY_INLINE VI total() const { return sum; }
-};
+HWY_INLINE VI total_of(const VI (&sum)[kInt4Sums]) { return sum[0]; }
 
 #endif
+
+HWY_INLINE VI lower_half(VI both) { return hn::And(both, hn::Set(kInts, 0x0F0F0F0F)); }
 
 // ---- Sums to outputs
 // -------------------------------------------------------------------------------------------------
@@ -331,27 +315,34 @@ void int4_tile(const Tile& tile) {
     HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) totals[r][v] = hn::Zero(kFloats);
   }
   for (std::size_t g = 0; g < groups; ++g, group += int4_group_bytes(width)) {
-    Int4Sum sums[R][V];  // Begin at what the weights' offset of 8 adds.
+    VI sums[R][V][kInt4Sums];  // Begin at what the weights' offset of 8 adds.
     HWY_UNROLL(8) for (std::size_t r = 0; r < R; ++r) {
       const VI start = hn::Set(kInts, -8 * tile.rows.group_sums[(tile.row + r) * groups + g]);
-      HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) sums[r][v].start(start);
+      HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) {
+        sums[r][v][kInt4Sums - 1] = hn::Zero(kInts);
+        sums[r][v][0] = start;
+      }
     }
     const std::uint8_t* weights = group + tile.begin * kQuad;
     HWY_UNROLL(4) for (std::size_t i = 0; i < kInt4Group; i += 2 * kQuad, weights += width * kQuad) {
-      Pairs w[V];
-      HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) w[v] = unpack(load_quads(weights + v * kVectorBytes));
+      VI low[V], high[V];
+      HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) {
+        const VI both = load_quads(weights + v * kVectorBytes);
+        low[v] = lower_half(both);
+        high[v] = upper_half(both);
+      }
       HWY_UNROLL(8) for (std::size_t r = 0; r < R; ++r) {
         const std::uint8_t* const q = tile.q(r) + g * kInt4Group + i;
         const VI q_low = broadcast_quad(q);
         const VI q_high = broadcast_quad(q + kQuad);
-        HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) sums[r][v].add(w[v], q_low, q_high);
+        HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) add_int4(sums[r][v], low[v], high[v], q_low, q_high);
       }
     }
     const std::uint8_t* const scales = group + width * (kInt4Group / 2) + tile.begin * sizeof(std::uint16_t);
     HWY_UNROLL(8) for (std::size_t v = 0; v < V; ++v) {
       const VF scale = load_bfloat16(scales + v * kLanes * sizeof(std::uint16_t));
       HWY_UNROLL(8) for (std::size_t r = 0; r < R; ++r) {
-        totals[r][v] = hn::Add(totals[r][v], hn::Mul(hn::ConvertTo(kFloats, sums[r][v].total()), scale));
+        totals[r][v] = hn::Add(totals[r][v], hn::Mul(hn::ConvertTo(kFloats, total_of(sums[r][v])), scale));
       }
     }
   }
