@@ -201,6 +201,11 @@ std::string processor() {
   return "unknown";
 }
 
+double load_average() {
+  double load = 0;
+  return getloadavg(&load, 1) == 1 ? load : -1;
+}
+
 void write_json(const std::vector<Measured>& all, const std::string& file) {
   Json rows = Json::array();
   Json limits = Json::array();
@@ -223,6 +228,7 @@ void write_json(const std::vector<Measured>& all, const std::string& file) {
   }
   const Json document = {{"processor", processor()},
                          {"vector_code", hearth::edge::kernels::vector_codes().front()},
+                         {"load_average", load_average()},
                          {"rows", rows},
                          {"limits", limits}};
   std::ofstream(file) << document.dump(1) << "\n";
@@ -277,7 +283,8 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (options.quick) options.widths = {512};
 
-  std::printf("%s, vector code %s\n", processor().c_str(), hearth::edge::kernels::vector_codes().front().c_str());
+  std::printf("%s, vector code %s, load average before %.1f (other work on the machine spoils two threads first)\n",
+              processor().c_str(), hearth::edge::kernels::vector_codes().front().c_str(), load_average());
   if (!has_ort(options.peers)) {
     std::printf("ort: no node, or no onnxruntime-node in %s (bench/peers/install puts it there): not measured\n",
                 options.peers.c_str());
