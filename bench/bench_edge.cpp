@@ -31,6 +31,7 @@ using Json = nlohmann::ordered_json;
 struct Options {
   std::string json;
   std::string peers = "build/peers";
+  std::string vector_code;
   std::vector<std::size_t> widths = {512, 1024, 2048, 4096};
   bool quick = false;
 };
@@ -113,9 +114,10 @@ double weight_bytes(const std::string& engine, const Case& c) {
 
 void print_case(const Measured& m) {
   const auto& [c, times, limits] = m;
-  std::printf("\n%zu wide, batch %zu, %zu thread%s: int8 weights read at %.1f GB/s, %.0f G products/s at most\n",
-              c.width, c.batch, c.threads, c.threads == 1 ? "" : "s", limits.bytes_per_s / 1e9,
-              limits.products_per_s / 1e9);
+  std::printf("\n%zu wide, batch %zu, %zu thread%s: at most %.1f GB/s", c.width, c.batch, c.threads,
+              c.threads == 1 ? "" : "s", limits.bytes_per_s / 1e9);
+  if (limits.products_per_s > 0) std::printf(" and %.0f G products/s", limits.products_per_s / 1e9);
+  std::printf("\n");
   const double products = static_cast<double>(kLayers * c.width * c.width * c.batch);
   for (const auto& [name, spread] : times) {
     std::printf("  %-20s %10.1f us (%.1f-%.1f)", name.c_str(), spread.median, spread.p10, spread.p90);
@@ -279,9 +281,12 @@ int main(int argc, char** argv) {
   app.add_option("--json", options.json, "write the rows to this file");
   app.add_option("--peers", options.peers, "folder where bench/peers/install put the npm packages");
   app.add_option("--widths", options.widths, "only these")->delimiter(',')->check(CLI::Range(1, 16384));
+  app.add_option("--vector-code", options.vector_code, "let hearth run this one, not the best (AVX2, ...)")
+      ->check(CLI::IsMember(hearth::edge::kernels::vector_codes()));
   app.add_flag("--quick", options.quick, "short: 512 wide only, few runs");
   CLI11_PARSE(app, argc, argv);
   if (options.quick) options.widths = {512};
+  hearth::edge::kernels::choose_vector_code(options.vector_code);
 
   std::printf("%s, vector code %s, load average before %.1f (other work on the machine spoils two threads first)\n",
               processor().c_str(), hearth::edge::kernels::vector_codes().front().c_str(), load_average());

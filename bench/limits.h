@@ -7,8 +7,8 @@
 
 namespace hearth::bench {
 
-/// Bytes per second that `threads` read together from one buffer of `bytes`, over and over: the median of many passes.
-/// The buffer is in huge pages, as the kernels' weights are.
+/// Bytes per second that `threads` read together from one buffer of `bytes`, over and over: the 90th percentile of many
+/// passes. The buffer is in huge pages, as the kernels' weights are.
 double read_bytes_per_s(std::size_t bytes, const edge::kernels::Threads& threads, bool quick);
 
 /// Products of an int8 and an 8-bit activation, each added to an int32, per second and all threads, with everything in
