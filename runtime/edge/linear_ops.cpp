@@ -57,7 +57,7 @@ LayerPointer load_layer(State state) {
   for (const auto& [tensor, type] :
        {std::pair(&values, value_type), std::pair(&scales, scale_type), std::pair(&bias, at::kFloat)}) {
     TORCH_CHECK(tensor->scalar_type() == type && tensor->is_contiguous() && tensor->device().is_cpu(),
-                "linear layer: ", tensor->scalar_type(), " values where ", type, " is expected");
+                "linear layer: expected contiguous ", type, " values, given ", tensor->scalar_type());
   }
   const auto outputs = static_cast<std::size_t>(values.size(0));
   const auto width = static_cast<std::size_t>(inputs);

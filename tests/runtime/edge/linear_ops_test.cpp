@@ -155,3 +155,26 @@ TEST_CASE("Weights that are not finite, or no matrix, make no layer") {
     CHECK_FALSE(edge::make_linear_layer(format, torch::ones({2, 3}), torch::ones({3})).ok());
   }
 }
+
+TEST_CASE("A layer in a file that does not add up is refused and says why") {
+  edge::register_linear_ops();
+  const auto type = c10::getCustomClassType<c10::intrusive_ptr<edge::LinearLayer>>();
+  const auto load = [&](std::int64_t bits, std::int64_t inputs, const at::Tensor& values, const at::Tensor& scales,
+                        const at::Tensor& bias) {
+    const auto object = c10::ivalue::Object::create(c10::StrongTypePtr(nullptr, type), 1);
+    const auto state = c10::ivalue::Tuple::create(bits, inputs, values, scales, bias);
+    (*type->findMethod("__setstate__"))({object, state});
+  };
+  const at::Tensor values = torch::zeros({3, 4}, at::kChar);
+  const at::Tensor three = torch::zeros({3});
+  CHECK_NOTHROW(load(8, 4, values, three, three));
+  CHECK_THROWS_WITH(load(3, 4, values, three, three), Contains("weights of 3 bits, expected 8 or 4"));
+  CHECK_THROWS_WITH(load(8, 5, values, three, three), Contains("12 int8 weights, expected 15"));
+  CHECK_THROWS_WITH(load(8, -4, values, three, three), Contains("not a matrix"));
+  CHECK_THROWS_WITH(load(8, 12, values.reshape({36 / 3}), three, three), Contains("not a matrix"));
+  CHECK_THROWS_WITH(load(8, 4, values, torch::zeros({2}), three), Contains("2 scales, expected 3"));
+  CHECK_THROWS_WITH(load(8, 4, values, three.to(at::kDouble), three),
+                    Contains("expected contiguous Float values, given Double"));
+  CHECK_THROWS_WITH(load(4, 4, values, three, three), Contains("expected contiguous Byte values, given Char"));
+  CHECK_THROWS_WITH(load(8, 4, values.t(), three, three), Contains("expected contiguous Char values"));
+}
