@@ -1,5 +1,9 @@
 #include "runtime/edge/kernels/thread_team.h"
 
+#ifdef __linux__
+#include <sched.h>
+#endif
+
 #include <cassert>
 
 namespace hearth::edge::kernels {
@@ -25,6 +29,36 @@ void await_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   value.wait(old);
 }
 
+#ifdef __linux__
+
+int this_processor() { return sched_getcpu(); }
+
+/// Where a thread may run, as found when it was made.
+class Places {
+ public:
+  Places() { known_ = sched_getaffinity(0, sizeof all_, &all_) == 0; }
+
+  /// Moves the calling thread off a processor, if it has another.
+  void leave(int processor) const {
+    cpu_set_t others = all_;
+    CPU_CLR(static_cast<std::size_t>(processor), &others);
+    if (known_ && CPU_COUNT(&others) > 0) sched_setaffinity(0, sizeof others, &others);
+  }
+
+ private:
+  cpu_set_t all_{};
+  bool known_;
+};
+
+#else
+
+int this_processor() { return -1; }
+struct Places {
+  void leave(int) const {}
+};
+
+#endif
+
 }  // namespace
 
 ThreadTeam::ThreadTeam(std::size_t threads) {
@@ -47,6 +81,7 @@ void ThreadTeam::run(std::size_t parts, const Task& task) {
   const std::lock_guard lock(one_call_);
   task_ = &task;
   left_ = std::uint64_t{parts} << 32;
+  caller_processor_ = this_processor();
   door_ |= kOpen;
   ++calls_;
   calls_.notify_all();
@@ -68,9 +103,11 @@ bool ThreadTeam::take(bool front, std::uint32_t& part) {
 }
 
 void ThreadTeam::work() {
+  const Places places;
   for (std::uint32_t seen = 0; !stopped_;) {
     await_change(calls_, seen);
     seen = calls_;
+    if (const int caller = caller_processor_; caller >= 0 && this_processor() == caller) places.leave(caller);
     if ((door_.fetch_add(1) & kOpen) != 0) {
       for (std::uint32_t part; take(false, part);) (*task_)(part);
     }

@@ -13,8 +13,9 @@
 namespace hearth::edge::kernels {
 
 /// `threads` counts the caller of run(). Nobody is waited for who has not begun: where the processors are busy with
-/// other work, the caller computes alone. Between calls the others look for work for some microseconds (the next layer
-/// comes soon), then sleep. Owned by who wants the parallelism; no call may be in run() when it is destroyed.
+/// other work, the caller computes alone. A worker that finds itself on the caller's processor, where it could only be
+/// in its way, moves off it. Between calls the workers look for work for some microseconds (the next layer comes soon),
+/// then sleep. Owned by who wants the parallelism; no call may be in run() when it is destroyed.
 class ThreadTeam {
  public:
   explicit ThreadTeam(std::size_t threads);
@@ -38,6 +39,7 @@ class ThreadTeam {
   std::atomic<std::uint64_t> left_ = 0;   ///< The parts that nobody has taken: the first, and above it the end.
   std::atomic<std::uint32_t> door_ = 0;   ///< How many workers look at the call; the highest bit while they may.
   std::atomic<std::uint32_t> calls_ = 0;  ///< What the workers wait on.
+  std::atomic<int> caller_processor_ = -1;
   std::atomic<bool> stopped_ = false;
   std::vector<std::thread> workers_;
 };
