@@ -30,6 +30,8 @@ THIRD_PARTY = [  # library, its headers, where they may be included
     ("OpenSSL", r"openssl/", ("runtime/net/", "tests/runtime/net/", "runtime/base/digest.cpp",
                               "cloud_stub/certificate.cpp")),
     ("LibTorch", r"(torch|ATen|c10|caffe2)/", ("runtime/edge/",) + PROGRAM_FOLDERS),
+    ("Highway", r"hwy/", ("runtime/edge/kernels/",)),
+    ("x86 intrinsics", r"immintrin\.h", ("bench/limits.cpp",)),
     ("cpp-httplib", r"httplib\.h", PROGRAM_FOLDERS),
     ("nlohmann/json", r"nlohmann/", ("runtime/base/", "runtime/config/", "runtime/cloud/", "runtime/telemetry/",
                                      "runtime/privacy/", "runtime/sim/", "policies/") + PROGRAM_FOLDERS),
@@ -198,7 +200,8 @@ def long_functions(code):
     """(line, length) of every function body over the limit. A body is a block with a '(' before it, straight inside a
     namespace or type, in code as clang-format leaves it."""
     found, stack, start = [], [], 0
-    for match in re.finditer(r"[{};]", re.sub(r"(?m)^[ \t]*#.*$", lambda m: " " * len(m.group()), code)):
+    code = re.sub(r"(?m)^[ \t]*#.*$", lambda m: " " * len(m.group()), code)
+    for match in re.finditer(r"[{};]", code):
         head, start = code[start:match.start()], match.end()
         if match.group() == "{":
             outer = all(kind != "body" for kind, _ in stack)

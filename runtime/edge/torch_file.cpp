@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/base/json_reader.h"
+#include "runtime/edge/linear_ops.h"
 
 namespace hearth::edge {
 namespace {
@@ -122,6 +123,7 @@ Result<torch::jit::Module> parse_module(std::string_view bytes, const std::strin
     return corrupt(file, "not a TorchScript file (it does not begin as a zip archive)");
   }
   try {
+    register_linear_ops();
     auto module = torch::jit::load(std::make_shared<BytesReader>(bytes));
     if (!module.find_method("forward")) return corrupt(file, "a TorchScript file without a method 'forward'");
     module.eval();
