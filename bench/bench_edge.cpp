@@ -301,7 +301,13 @@ int main(int argc, char** argv) {
   app.add_option("--vector-code", options.vector_code, "let hearth run this one, not the best (AVX2, ...)")
       ->check(CLI::IsMember(hearth::edge::kernels::vector_codes()));
   app.add_flag("--quick", options.quick, "short: 512 wide only, few runs");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
+  if (!options.json.empty() && !std::ofstream(options.json, std::ios::app)) {
+    std::fprintf(stderr, "bench_edge: --json %s: cannot be written\n", options.json.c_str());
+    return 2;
+  }
   if (options.quick) options.widths = {512};
   hearth::edge::kernels::choose_vector_code(options.vector_code);
 
