@@ -1,8 +1,6 @@
 // Goal: the whole runtime with many caller threads; made for the thread sanitizer.
 // Method: real loop, real HTTP, a real stub server on 127.0.0.1, port 0; only the edge model is a function.
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <thread>
 
@@ -12,61 +10,12 @@
 
 #include "cloud_stub/server.h"
 #include "runtime/net/net.h"
+#include "tests/support/threaded_model.h"
 
 using namespace hearth;
 using std::chrono::milliseconds;
 
 namespace {
-
-/// Answers on the caller's thread, or on one of two of its own.
-class ThreadedModel final : public EdgeModel {
- public:
-  ThreadedModel() {
-    for (auto& worker : workers_) worker = std::thread([this] { work(); });
-  }
-  ~ThreadedModel() override {
-    {
-      std::lock_guard lock(mutex_);
-      ending_ = true;
-    }
-    changed_.notify_all();
-    for (auto& worker : workers_) worker.join();
-    for (auto& [inputs, done] : jobs_) done(Error{ErrorCode::kCancelled, "ended"});
-  }
-  const std::string& sha256() const override { return sha256_; }
-  Outputs run(std::span<const Tensor> inputs) override {
-    const float values[10] = {inputs[0].floats()[0]};
-    return std::vector{Tensor::of_floats("", {10}, values)};
-  }
-  void start(std::span<const Tensor> inputs, Callback done) override {
-    {
-      std::lock_guard lock(mutex_);
-      jobs_.emplace_back(inputs, std::move(done));
-    }
-    changed_.notify_one();
-  }
-
- private:
-  void work() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
-      if (ending_) return;
-      auto [inputs, done] = std::move(jobs_.front());
-      jobs_.pop_front();
-      lock.unlock();
-      done(run(inputs));
-      lock.lock();
-    }
-  }
-
-  std::string sha256_ = "function";
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::pair<std::span<const Tensor>, Callback>> jobs_;
-  bool ending_ = false;
-  std::thread workers_[2];
-};
 
 const char* const kPolicy = R"({
   "version": 1, "name": "threads",
@@ -95,7 +44,11 @@ std::unique_ptr<Runtime> make_runtime(int port) {
   world.loop = net::make_asio_loop();
   world.transport = net::make_http_transport(*world.loop, {});
   world.load_edge_model = [](const ModelPair&) -> Result<std::shared_ptr<EdgeModel>> {
-    return std::shared_ptr<EdgeModel>(std::make_shared<ThreadedModel>());
+    return std::shared_ptr<EdgeModel>(
+        std::make_shared<test::ThreadedModel>([](std::span<const Tensor> inputs) -> EdgeModel::Outputs {
+          const float values[10] = {inputs[0].floats()[0]};
+          return std::vector{Tensor::of_floats("", {10}, values)};
+        }));
   };
   auto runtime = Runtime::create(config, std::move(world));
   REQUIRE(runtime.ok());
