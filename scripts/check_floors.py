@@ -37,7 +37,7 @@ THIRD_PARTY = [  # library, its headers, where they may be included
                                      "runtime/privacy/", "runtime/sim/", "policies/") + PROGRAM_FOLDERS),
     ("RE2", r"re2/", ("runtime/privacy/",)),
     ("CLI11", r"CLI/", ("tools/", "cloud_stub/", "bench/")),
-    ("zlib", r"zlib\.h", ("tools/", "tests/", "cloud_stub/fault_body.cpp")),
+    ("zlib", r"zlib\.h", ("runtime/net/", "tools/", "tests/", "cloud_stub/fault_body.cpp")),
     ("Catch2", r"catch2/", ("tests/",)),
     ("RapidCheck", r"rapidcheck", ("tests/",)),
     ("Z3", r"z3", ("tests/",)),

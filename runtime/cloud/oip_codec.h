@@ -15,7 +15,7 @@
 
 namespace hearth::cloud {
 
-enum class Encoding : std::uint8_t { kJson, kBinary };
+using hearth::Encoding;
 
 /// One inference request. `inputs` are in the order of `binding.inputs` and are sent under its names and shapes;
 /// `text` goes to `binding.text_input` when that is set and text is not empty. `wire_id` is random per attempt and says

@@ -1,6 +1,7 @@
 #include "runtime/config/checks.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 
@@ -154,6 +155,52 @@ void check_pair(const ModelPair& pair, const Report& report) {
   }
 }
 
+namespace {
+
+bool is_variable(std::string_view name) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return !name.empty() && name.size() <= 128 && !(name[0] >= '0' && name[0] <= '9') &&
+         std::all_of(name.begin(), name.end(), fits);
+}
+
+/// Messages do not quote: whoever puts the secret itself where its name belongs must not find it in a log too.
+void check_auth(const Auth& auth, const Report& report) {
+  const bool bearer = auth.kind == Auth::Kind::kBearer;
+  const bool from_file = auth.source == Auth::Source::kFile;
+  if (auth.kind == Auth::Kind::kNone) return;
+  const std::string key = std::string("/auth/") + (bearer ? "bearer_" : "api_key_") + (from_file ? "file" : "env");
+  if (from_file && auth.reference.empty()) report(key, "expected the path of the file that holds the credential");
+  if (!from_file && !is_variable(auth.reference)) {
+    report(key, "expected the name of an environment variable (letters, digits and '_'), never the credential itself");
+  }
+  if (!bearer && !may_hold_api_key(auth.header)) {
+    report("/auth/header", "expected the name of a header that is free for an API key, such as x-api-key");
+  }
+}
+
+}  // namespace
+
+bool may_hold_api_key(std::string_view header) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  std::string name(header.substr(0, 128));
+  std::transform(name.begin(), name.end(), name.begin(), lower);
+  constexpr std::string_view kTaken[] = {"host",
+                                         "connection",
+                                         "content-length",
+                                         "content-type",
+                                         "content-encoding",
+                                         "transfer-encoding",
+                                         "accept-encoding",
+                                         "user-agent",
+                                         "expect",
+                                         "upgrade",
+                                         "inference-header-content-length"};
+  return name.size() == header.size() && is_name(name) &&
+         std::find(std::begin(kTaken), std::end(kTaken), name) == std::end(kTaken);
+}
+
 void check_endpoint(const Endpoint& endpoint, const Report& report) {
   if (!is_name(endpoint.name)) {
     report("/name", kNameRule);
@@ -167,6 +214,7 @@ void check_endpoint(const Endpoint& endpoint, const Report& report) {
   } else if (!url.value().secure() && !is_loopback(url.value().host)) {
     report("/url", "http:// is for this machine only (localhost, 127.0.0.0/8, [::1]); expected https://");
   }
+  check_auth(endpoint.auth, report);
 }
 
 void check_timing(const CloudTiming& timing, const Report& report) {

@@ -165,7 +165,35 @@ void read_models(JsonReader& reader, const std::string& file, RuntimeConfig& out
   }
 }
 
-void read_endpoints(JsonReader& reader, RuntimeConfig& out) {
+/// A reference to a credential: one of four keys, and for an API key the header that takes it.
+void read_auth(JsonReader& reader, const std::string& file, Auth& out) {
+  using Kind = Auth::Kind;
+  using Source = Auth::Source;
+  struct Way {
+    const char* key;
+    Kind kind;
+    Source source;
+  };
+  constexpr Way kWays[] = {{"bearer_env", Kind::kBearer, Source::kEnvironment},
+                           {"bearer_file", Kind::kBearer, Source::kFile},
+                           {"api_key_env", Kind::kApiKey, Source::kEnvironment},
+                           {"api_key_file", Kind::kApiKey, Source::kFile}};
+  unsigned found = 0;
+  for (const Way& way : kWays) {
+    if (!reader.has(way.key)) continue;
+    ++found;
+    out.kind = way.kind;
+    out.source = way.source;
+    reader.read(way.key, out.reference);
+  }
+  if (found != 1) reader.problem("", "expected one of bearer_env, bearer_file, api_key_env and api_key_file");
+  reader.read("header", out.header);
+  if (reader.has("header") && out.kind == Kind::kBearer)
+    reader.problem("header", "belongs to an API key: a bearer token goes into Authorization");
+  if (out.source == Source::kFile && !out.reference.empty()) out.reference = beside(file, out.reference);
+}
+
+void read_endpoints(JsonReader& reader, const std::string& file, RuntimeConfig& out) {
   reader.objects("endpoints", [&](JsonReader& endpoint, std::size_t index) {
     Endpoint read;
     endpoint.require({"name", "url"});
@@ -174,6 +202,14 @@ void read_endpoints(JsonReader& reader, RuntimeConfig& out) {
     endpoint.read("region", read.region);
     endpoint.read("usd_per_request", read.usd_per_request, 0, 1000);
     endpoint.read("usd_per_mib", read.usd_per_mib, 0, 1000);
+    std::size_t protocol = 0, encoding = static_cast<std::size_t>(read.encoding);
+    endpoint.read_choice("protocol", protocol, {"oip", "openai"});
+    endpoint.read_choice("encoding", encoding, {"json", "binary"});
+    read.protocol = static_cast<Protocol>(protocol);
+    read.encoding = static_cast<Encoding>(encoding);
+    if (read.protocol != Protocol::kOip && endpoint.has("encoding"))
+      endpoint.problem("encoding", "belongs to the protocol \"oip\"");
+    endpoint.object("auth", [&](JsonReader& auth) { read_auth(auth, file, read.auth); });
     if (!read.name.empty() && !read.url.empty()) config::check_endpoint(read, report_at(endpoint));
     for (const Endpoint& other : out.endpoints) {
       if (other.name == read.name) endpoint.problem("name", "endpoint \"" + read.name + "\" is there twice");
@@ -312,7 +348,7 @@ Result<RuntimeConfig> load_config(const std::string& file) {
   if (!out.audit_key_file.empty() && out.journal_file.empty())
     reader.problem("audit_key", "expected \"journal\" too: the key seals what is in it");
   reader.read("audit_decisions", out.audit_decisions);
-  read_endpoints(reader, out);
+  read_endpoints(reader, file, out);
   read_bounds(reader, out);
   reader.finish();
   if (!problems.empty()) return problems.as_error();

@@ -13,6 +13,8 @@
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include "runtime/net/credential.h"
+
 namespace hearth::net {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
@@ -233,6 +235,7 @@ void HttpConnection::on_end_of_stream() {
   }
   Code error;
   if (parser_->is_header_done()) parser_->put_eof(error);
+  if (parser_->wrong_encoding() != nullptr) return fail_parse(error);
   if (error || !parser_->is_done()) {
     return fail(ErrorCode::kUnavailable, named("the server closed the connection in the middle of its reply"));
   }
@@ -249,6 +252,7 @@ void HttpConnection::fail_parse(Code error) {
     return fail(ErrorCode::kResourceExhausted,
                 named("reply head over " + std::to_string(options_.reply_head_bytes_max) + " bytes"));
   }
+  if (parser_->wrong_encoding() != nullptr) return fail(ErrorCode::kCorrupt, named(parser_->wrong_encoding()));
   fail(ErrorCode::kCorrupt, named("not an HTTP reply: " + error.message()));
 }
 
@@ -286,6 +290,7 @@ void HttpConnection::deliver() {
   timer_.reset();
   Exchange over = std::move(*exchange_);
   exchange_.reset();
+  wipe(over.head);  // it may hold a credential
   SendResult result{std::move(*result_), over.sent};
   result_.reset();
   idle_since_ = loop_.now();

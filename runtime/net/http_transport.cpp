@@ -13,6 +13,7 @@
 #include <boost/asio/ssl/context.hpp>
 
 #include "runtime/base/url.h"
+#include "runtime/net/credential.h"
 #include "runtime/net/http_connection.h"
 
 namespace hearth::net {
@@ -55,10 +56,12 @@ bool equal_ignoring_case(std::string_view a, std::string_view lower) {
          });
 }
 
-/// Why `message` cannot be written as one HTTP request; null when it can.
-const char* what_is_wrong(const HttpMessage& message) {
-  constexpr std::array<std::string_view, 6> kOwn = {"host",       "content-length", "transfer-encoding",
-                                                    "connection", "user-agent",     "expect"};
+/// Why `message` cannot be written as one HTTP request to an endpoint that asks for `auth`; null when it can.
+const char* what_is_wrong(const HttpMessage& message, const Auth& auth) {
+  constexpr std::array<std::string_view, 7> kOwn = {"host",       "content-length", "transfer-encoding", "connection",
+                                                    "user-agent", "expect",         "authorization"};
+  std::string key_header = auth.kind == Auth::Kind::kApiKey ? auth.header : std::string();
+  for (char& c : key_header) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   if (!is_token(message.method)) return "the method is not a token";
   if (message.target.empty() || message.target[0] != '/') return "the target does not begin with '/'";
   if (std::any_of(message.target.begin(), message.target.end(), [](char c) { return c <= ' ' || c >= 0x7f; })) {
@@ -69,6 +72,7 @@ const char* what_is_wrong(const HttpMessage& message) {
     if (std::any_of(value.begin(), value.end(), [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; })) {
       return "a header value holds control characters";
     }
+    if (!key_header.empty() && equal_ignoring_case(name, key_header)) return "a header belongs to the credential";
     for (const std::string_view own : kOwn) {
       if (equal_ignoring_case(name, own)) return "a header belongs to the transport";
     }
@@ -76,9 +80,13 @@ const char* what_is_wrong(const HttpMessage& message) {
   return nullptr;
 }
 
-std::string head_of(const Url& url, const std::string& authority, const HttpMessage& message, bool keep) {
+/// `credential` is written last of all, into memory that was reserved for it: no copy of it is left behind.
+std::string head_of(const Url& url, const std::string& authority, const HttpMessage& message, bool keep,
+                    std::string_view credential) {
   std::string head;
-  head.reserve(256);
+  std::size_t size = 256 + url.base.size() + message.target.size() + authority.size() + credential.size();
+  for (const auto& [name, value] : message.headers) size += name.size() + value.size() + 4;
+  head.reserve(size);
   head.append(message.method).append(" ").append(url.base).append(message.target).append(" HTTP/1.1\r\nHost: ");
   head.append(authority).append("\r\nUser-Agent: hearth\r\n");
   for (const auto& [name, value] : message.headers) head.append(name).append(": ").append(value).append("\r\n");
@@ -86,7 +94,7 @@ std::string head_of(const Url& url, const std::string& authority, const HttpMess
     head.append("Content-Length: ").append(std::to_string(message.body.size())).append("\r\n");
   }
   if (!keep) head.append("Connection: close\r\n");
-  return head.append("\r\n");
+  return std::move(head.append(credential).append("\r\n"));
 }
 
 }  // namespace
@@ -100,14 +108,17 @@ class HttpTransport::Pools final : public ConnectionOwner, public std::enable_sh
     assert(loop_.on_loop_thread() && !in_flight_.contains(attempt));
     Pool& pool = pool_of(permit.endpoint());
     if (pool.refusal) return refuse(*pool.refusal, std::move(done));
-    if (const char* wrong = what_is_wrong(permit.message())) {
+    if (const char* wrong = what_is_wrong(permit.message(), permit.endpoint().auth)) {
       return refuse({ErrorCode::kInvalidArgument, std::string("message: ") + wrong}, std::move(done));
     }
     if (deadline <= loop_.now()) {
       return refuse({ErrorCode::kDeadlineExceeded, "the deadline had passed before sending"}, std::move(done));
     }
+    auto credential = credential_line(permit.endpoint());
+    if (!credential.ok()) return refuse(credential.error(), std::move(done));
     const auto connection = take_connection(pool);
-    std::string head = head_of(pool.url, pool.authority, permit.message(), connection->keep());
+    std::string head = head_of(pool.url, pool.authority, permit.message(), connection->keep(), *credential);
+    wipe(*credential);
     in_flight_.emplace(attempt, connection);
     connection->start({attempt, std::move(permit), deadline, std::move(done), std::move(head)});
   }

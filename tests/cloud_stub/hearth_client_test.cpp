@@ -160,7 +160,7 @@ const std::vector<Case> kProtocolCases{
     {R"({"fault":"redirect","status":301})", "corrupt: the server answered with status 301"},
     {"no_continue", "right"},  // hearth never asks to be told to continue
     {"huge_body", "resource_exhausted: endpoint 'cloud': reply body over"},
-    {"gzip_bomb", "corrupt: "},
+    {"gzip_bomb", "resource_exhausted: endpoint 'cloud': reply body over"},
 };
 
 const std::vector<Case> kAnswerCases{

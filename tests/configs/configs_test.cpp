@@ -274,6 +274,8 @@ TEST_CASE("the runtime schema names exactly the keys that the loader accepts") {
   CHECK(keys({{"limits", kUnknown}}) == keys_of(top.at("limits")));
   CHECK(keys({{"cloud", kUnknown}}) == keys_of(top.at("cloud")));
   CHECK(keys({{"endpoints", json::array({kUnknown})}}) == keys_of(top.at("endpoints").at("items")));
+  CHECK(keys({{"endpoints", json::array({{{"auth", kUnknown}}})}}) ==
+        keys_of(top.at("endpoints").at("items").at("properties").at("auth")));
 }
 
 TEST_CASE("the runtime schema states the bounds and defaults of the code") {

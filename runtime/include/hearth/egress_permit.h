@@ -1,26 +1,15 @@
 /// \file EgressPermit: the right to send one payload to one endpoint once. Whoever holds no permit has nothing to send.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <hearth/endpoint.h>
+
 namespace hearth {
 
 class PrivacyGuard;
-
-/// Where a cloud model is reached. Credentials are read by reference and never stored here.
-struct Endpoint {
-  std::string name;
-  std::string url;     ///< `https://host[:port][/base]`, or `http://` to a loopback address only.
-  std::string region;  ///< As the policy names it; empty is unknown and permits no class that asks for a region.
-  double usd_per_request =
-      0;                   ///< What an attempt costs, counted against the policy's budget whether it answers or not.
-  double usd_per_mib = 0;  ///< And each MiB of its body.
-
-  bool operator==(const Endpoint&) const = default;
-};
 
 /// One encoded HTTP request without its host: what a codec makes and a guard inspects.
 struct HttpMessage {

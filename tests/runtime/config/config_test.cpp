@@ -265,6 +265,57 @@ TEST_CASE("a problem has the line and the column of its value") {
   CHECK(pair_refusal_with_columns(Folder::pair(R"({"version": "1"})")) == "p.json:4:10: /cloud: \"model\" is missing");
 }
 
+/// Of a configuration whose one endpoint has `extra`.
+std::string endpoint_refusal(const std::string& extra) {
+  return config_refusal(with(R"("endpoints": [{"name": "a", "url": "https://a.example", )" + extra + "}]"));
+}
+
+TEST_CASE("an endpoint's protocol, encoding and reference to a credential are read") {
+  const Folder folder("protocols");
+  const auto config = load_config(folder.write("c.json", with(R"("endpoints": [
+    {"name": "a", "url": "https://a.example", "encoding": "json", "auth": {"bearer_env": "A_TOKEN"}},
+    {"name": "b", "url": "https://b.example", "protocol": "openai", "auth": {"bearer_file": "keys/b"}},
+    {"name": "c", "url": "https://c.example", "auth": {"api_key_env": "C_KEY", "header": "api-key"}},
+    {"name": "d", "url": "https://d.example", "protocol": "oip", "auth": {"api_key_file": "/run/d"}},
+    {"name": "e", "url": "https://e.example"}])")));
+  INFO((config.ok() ? "" : config.error().message));
+  REQUIRE(config.ok());
+  const auto& endpoints = config->endpoints;
+  using Kind = Auth::Kind;
+  using Source = Auth::Source;
+  CHECK(endpoints[0].protocol == Protocol::kOip);
+  CHECK(endpoints[0].encoding == Encoding::kJson);
+  CHECK(endpoints[0].auth == Auth{Kind::kBearer, Source::kEnvironment, "A_TOKEN"});
+  CHECK(endpoints[1].protocol == Protocol::kOpenai);
+  CHECK(endpoints[1].auth == Auth{Kind::kBearer, Source::kFile, folder.at("keys/b")});
+  CHECK(endpoints[2].auth == Auth{Kind::kApiKey, Source::kEnvironment, "C_KEY", "api-key"});
+  CHECK(endpoints[3].auth == Auth{Kind::kApiKey, Source::kFile, "/run/d"});
+  CHECK(endpoints[3].encoding == Encoding::kBinary);
+  CHECK(endpoints[4].auth == Auth{});
+}
+
+TEST_CASE("a credential in the place of its name is refused and not quoted") {
+  const std::string refused = endpoint_refusal(R"("auth": {"bearer_env": "sk-abc.def"})");
+  CHECK(refused ==
+        "c.json:2: /endpoints/0/auth/bearer_env: expected the name of an environment variable (letters, "
+        "digits and '_'), never the credential itself");
+  const std::string one_of =
+      "c.json:2: /endpoints/0/auth: expected one of bearer_env, bearer_file, api_key_env and "
+      "api_key_file";
+  CHECK(endpoint_refusal(R"("auth": {})") == one_of);
+  CHECK(endpoint_refusal(R"("auth": {"bearer_env": "A", "api_key_env": "B"})") == one_of);
+  CHECK(endpoint_refusal(R"("auth": {"bearer_env": "A", "header": "x"})") ==
+        "c.json:2: /endpoints/0/auth/header: belongs to an API key: a bearer token goes into Authorization");
+  for (const std::string header : {"Content-Type", "a b", "host", ""}) {
+    CHECK(endpoint_refusal(R"("auth": {"api_key_env": "A", "header": ")" + header + "\"}") ==
+          "c.json:2: /endpoints/0/auth/header: expected the name of a header that is free for an API key, such as "
+          "x-api-key");
+  }
+  CHECK(endpoint_refusal(R"("protocol": "openai", "encoding": "json")") ==
+        "c.json:2: /endpoints/0/encoding: belongs to the protocol \"oip\"");
+  CHECK(endpoint_refusal(R"("protocol": "grpc")").starts_with("c.json:2: /endpoints/0/protocol: expected "));
+}
+
 TEST_CASE("32 endpoints are one too many") {
   std::string list;
   for (int i = 0; i < 32; ++i) {
