@@ -32,7 +32,7 @@ constexpr std::size_t kFillerPiece = 256 << 10;
 constexpr std::size_t kReadBytes = 64 << 10;
 constexpr Duration kLook = std::chrono::milliseconds(5);
 
-bool is_infer(const HttpHead& head) { return route(head.method(), head.path()).call == Call::kInfer; }
+bool is_infer(const HttpHead& head) { return is_inference(route(head.method(), head.path()).call); }
 
 bool says_close(const HttpHead& head) {
   const std::string* value = head.get("Connection");

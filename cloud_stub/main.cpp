@@ -37,6 +37,8 @@ struct Flags {
   std::string model_file;
   std::size_t model_threads = 1;
   std::vector<std::string> null_models;
+  std::string imitate;
+  double piece_ms = 0;
   std::string config;
   std::string faults;
   bool tls = false;
@@ -85,6 +87,12 @@ void describe(CLI::App& app, Flags& flags) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_option("--null-model", flags.null_models, "Also serve a model of this name that answers zeros at once");
+  app.add_option("--text-model", flags.server.text_models,
+                 "Also serve the OpenAI API's text model under this name, at /v1");
+  app.add_option("--piece-ms", flags.piece_ms, "Pause between two pieces of a streamed answer")
+      ->check(CLI::Range(0.0, 60'000.0));
+  app.add_option("--imitate", flags.imitate, "Have the manners of triton, kserve, ovms or mlserver")
+      ->check(CLI::IsMember({"triton", "kserve", "ovms", "mlserver"}));
   app.add_option("--config", flags.config, "Shaping file; the flags below win over it");
   auto* constant = app.add_option("--latency-ms", flags.latency_ms, "Round trip, always the same");
   auto* uniform = app.add_option("--latency-uniform", flags.latency_uniform, "Round trip between two values (ms)");
@@ -191,8 +199,8 @@ std::vector<std::shared_ptr<Model>> models_of(const Flags& flags, std::vector<st
     }
     models.push_back(null_model(name));
   }
-  if (flags.pair.empty() && flags.null_models.empty())
-    problems.emplace_back("nothing to serve: give --pair or --null-model");
+  if (flags.pair.empty() && flags.null_models.empty() && flags.server.text_models.empty())
+    problems.emplace_back("nothing to serve: give --pair, --null-model or --text-model");
   return models;
 }
 
@@ -275,6 +283,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> problems;
   flags.server.shaping = shaping_of(app, flags, problems);
   flags.server.body_bytes_max = flags.body_mib_max << 20;
+  flags.server.imitate = imitated_from(flags.imitate).value_or(Imitated::kNone);
+  flags.server.piece_delay = hearth::from_ms(flags.piece_ms);
   auto models = models_of(flags, problems);
   read_faults(flags, problems);
   for (const auto& problem : problems) std::cerr << "hearth-cloud-stub: " << problem << '\n';

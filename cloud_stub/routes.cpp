@@ -42,12 +42,22 @@ Route route_admin(std::string_view method, std::string_view name) {
   return {};
 }
 
+Route route_openai(std::string_view method, std::string_view name, std::string_view rest) {
+  if (name == "chat" && rest == "completions") return only("POST", method, {Call::kChat, {}, {}});
+  if (!rest.empty()) return {};
+  if (name == "completions") return only("POST", method, {Call::kCompletions, {}, {}});
+  if (name == "embeddings") return only("POST", method, {Call::kEmbeddings, {}, {}});
+  if (name == "models") return only("GET", method, {Call::kTextModels, {}, {}});
+  return {};
+}
+
 }  // namespace
 
 Route route(std::string_view method, std::string_view path) {
   std::array<std::string_view, kPartsMax> parts;
   const std::size_t count = split(path, parts);
   if (count == 2 && parts[0] == "admin") return route_admin(method, parts[1]);
+  if ((count == 2 || count == 3) && parts[0] == "v1") return route_openai(method, parts[1], parts[2]);
   if (count == 0 || count > kPartsMax || parts[0] != "v2") return {};
   if (count == 1 || (count == 2 && parts[1].empty())) return only("GET", method, {Call::kServerMetadata, {}, {}});
   if (parts[1] == "health" && count == 3) {

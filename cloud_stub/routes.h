@@ -16,6 +16,10 @@ enum class Call : std::uint8_t {
   kModelMetadata,
   kModelReady,
   kInfer,
+  kChat,  ///< This and the next three: the OpenAI API.
+  kCompletions,
+  kEmbeddings,
+  kTextModels,
   kTripwire,
   kStats,
   kShaping,
@@ -35,6 +39,11 @@ struct Route {
 
 /// `path` is decoded; views point into it.
 Route route(std::string_view method, std::string_view path);
+
+/// Does it run a model?
+constexpr bool is_inference(Call call) {
+  return call == Call::kInfer || call == Call::kChat || call == Call::kCompletions || call == Call::kEmbeddings;
+}
 
 /// Is this path under /admin, known or not?
 bool is_admin(std::string_view path);

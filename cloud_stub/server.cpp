@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <exception>
+#include <iterator>
+#include <memory>
 #include <thread>
 #include <utility>
 
@@ -169,18 +172,35 @@ void StubServer::Core::serve(const httplib::Request& request, httplib::Response&
     bool shaped = false;
     bytes_in_.fetch_add(received.bytes, std::memory_order_relaxed);
     reply = answer(received, way_back, shaped);
-    const std::uint64_t bytes_out = kReplyHeadBytes + reply.body.size();
+    std::uint64_t bytes_out = kReplyHeadBytes + reply.body.size();
+    for (const auto& event : reply.events) bytes_out += event.size();
     bytes_out_.fetch_add(bytes_out, std::memory_order_relaxed);
     if (shaped) sleep_until(shaper_.depart(now(), bytes_out, way_back));
   }
   response.status = reply.status;
+  if (!reply.events.empty()) return stream(std::move(reply.events), response);
   response.body = std::move(reply.body);
-  if (reply.header_length) {
-    response.set_header("Content-Type", "application/octet-stream");
-    response.set_header(kHeaderLength, std::to_string(*reply.header_length));
-  } else {
-    response.set_header("Content-Type", "application/json");
-  }
+  const bool lower = quirks_of(config_.imitate).lower_headers;
+  const char* type = reply.header_length ? "application/octet-stream" : "application/json";
+  response.set_header(lower ? "content-type" : "Content-Type", type);
+  if (!reply.header_length) return;
+  response.set_header(lower ? "inference-header-content-length" : kHeaderLength, std::to_string(*reply.header_length));
+}
+
+/// One event at a time, as it comes, with the configured pause between them.
+void StubServer::Core::stream(std::vector<std::string> events, httplib::Response& response) const {
+  const auto left = std::make_shared<std::deque<std::string>>(std::make_move_iterator(events.begin()),
+                                                              std::make_move_iterator(events.end()));
+  response.set_chunked_content_provider("text/event-stream", [this, left](std::size_t offset, httplib::DataSink& sink) {
+    if (offset > 0) sleep_until(now() + config_.piece_delay);
+    if (left->empty() || stopping_) {
+      sink.done();
+      return true;
+    }
+    const std::string event = std::move(left->front());
+    left->pop_front();
+    return sink.write(event.data(), event.size());
+  });
 }
 
 StubServer::StubServer(StubConfig config, std::vector<std::shared_ptr<Model>> models, std::function<void()> on_quit)

@@ -11,6 +11,7 @@
 #include <hearth/result.h>
 
 #include "cloud_stub/front.h"
+#include "cloud_stub/imitate.h"
 #include "cloud_stub/models.h"
 #include "cloud_stub/shaping.h"
 
@@ -23,11 +24,14 @@ struct StubConfig {
   std::uint64_t body_bytes_max = 16ull << 20;  ///< Larger bodies get 413.
   unsigned keep_alive_s = 300;                 ///< Idle connections are closed after this.
   Shaping shaping;
-  sim::FaultTimeline faults;         ///< Begins with start().
-  bool allow_faults = false;         ///< Obey x-hearth-fault and POST /admin/faults.
-  std::optional<TlsIdentities> tls;  ///< https when set.
-  std::string bearer;                ///< Requests without this token get 401; empty: none is asked for.
-  bool judge = false;                ///< Keep a verdict. With faults or TLS there always is one.
+  sim::FaultTimeline faults;             ///< Begins with start().
+  bool allow_faults = false;             ///< Obey x-hearth-fault and POST /admin/faults.
+  std::optional<TlsIdentities> tls;      ///< https when set.
+  std::string bearer;                    ///< Requests without this token get 401; empty: none is asked for.
+  Imitated imitate = Imitated::kNone;    ///< Whose manners it has in the Open Inference Protocol.
+  std::vector<std::string> text_models;  ///< Names under which the OpenAI API's text model is served.
+  Duration piece_delay{};                ///< Between two pieces of a streamed answer.
+  bool judge = false;                    ///< Keep a verdict. With faults or TLS there always is one.
 };
 
 /// Counted since start. /admin is not counted.

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cloud_stub/fault_reply.h"
+#include "cloud_stub/openai.h"
 #include "cloud_stub/server_core.h"
 
 namespace hearth::stub {
@@ -31,7 +32,7 @@ std::optional<std::uint64_t> number_in(const httplib::Request& request, std::str
 /// Before anything can refuse the request: what arrived has left the device.
 void StubServer::Core::look(const Route& found, const InferRequest& infer, std::string_view body,
                             const std::string& head) {
-  if (found.call == Call::kInfer && judging()) judge_.arrived(found.model, infer);
+  if (is_inference(found.call) && judging()) judge_.arrived(found.model, infer);
   if (!tripwire_.armed()) return;
   const auto hits = tripwire_.check(infer.inputs, body, head);
   sensitive_inputs_.fetch_add(hits.inputs, std::memory_order_relaxed);
@@ -47,7 +48,7 @@ void StubServer::Core::swallowed(const HttpHead& head, std::string_view body) {
   InferRequest infer;
   if (!head.start.empty()) {
     requests_.fetch_add(1, std::memory_order_relaxed);
-    if (found.call == Call::kInfer) {
+    if (is_inference(found.call)) {
       infer_requests_.fetch_add(1, std::memory_order_relaxed);
       const std::string* length = head.get(kHeaderLength);
       infer = parse_infer(body, length == nullptr ? std::nullopt : std::optional<std::string_view>(*length));
@@ -77,12 +78,14 @@ Reply StubServer::Core::answer(const Received& received, Duration& way_back, boo
   const httplib::Request& request = received.request;
   requests_.fetch_add(1, std::memory_order_relaxed);
   const Route found = route(request.method, request.path);
-  const bool is_infer = found.call == Call::kInfer;
+  const bool is_infer = is_inference(found.call);
   if (is_infer) infer_requests_.fetch_add(1, std::memory_order_relaxed);
   if (request.path == kRedirectPath) judge_.redirect_followed();
 
   InferRequest infer;
-  if (is_infer || (tripwire_.armed() && !received.body.empty())) {
+  if (is_infer && found.call != Call::kInfer) {
+    infer.inputs.push_back(Tensor::of_text("text", parse_text_request(found.call, received.body).text));
+  } else if (is_infer || (tripwire_.armed() && !received.body.empty())) {
     std::optional<std::string> length;
     const std::size_t lengths = request.get_header_value_count(kHeaderLength);
     if (lengths > 0) length = request.get_header_value(kHeaderLength);
@@ -121,13 +124,21 @@ std::shared_ptr<Model> StubServer::Core::find(const Route& found) const {
 
 Reply StubServer::Core::act(const Route& found, InferRequest& infer, const Received& received) {
   const bool ready = ready_ && !stopping_;
+  const Quirks& quirks = quirks_of(config_.imitate);
   switch (found.call) {
     case Call::kServerLive:
-      return {200, R"({"live":true})", {}};
+      return {200, quirks.health_bodies ? R"({"live":true})" : "", {}};
     case Call::kServerReady:
-      return ready ? Reply{200, R"({"ready":true})", {}} : refusal(503, "the server is not ready");
+      if (!ready) return refusal(quirks.not_ready, "the server is not ready");
+      return {200, quirks.health_bodies ? R"({"ready":true})" : "", {}};
     case Call::kServerMetadata:
       return {200, R"({"name":"hearth-cloud-stub","version":"0.1.0","extensions":["binary_tensor_data"]})", {}};
+    case Call::kChat:
+    case Call::kCompletions:
+    case Call::kEmbeddings:
+      return ready ? answer_text(found.call, received) : refusal(503, "the model is not ready");
+    case Call::kTextModels:
+      return text_models();
     case Call::kModelMetadata:
     case Call::kModelReady:
     case Call::kInfer:
@@ -140,19 +151,51 @@ Reply StubServer::Core::act(const Route& found, InferRequest& infer, const Recei
   const auto model = find(found);
   if (!model) return refusal(404, "unknown model or version");
   if (found.call == Call::kModelMetadata) return {200, metadata_json(model->info()), {}};
-  if (!ready) return refusal(503, "the model is not ready");
-  if (found.call == Call::kModelReady) { return {200, json{{"name", model->info().name}, {"ready", true}}.dump(), {}}; }
-  return infer_with(*model, infer, received);
+  if (!ready) return refusal(quirks.not_ready, "the model is not ready");
+  if (found.call == Call::kModelReady) {
+    return {200, quirks.health_bodies ? json{{"name", model->info().name}, {"ready", true}}.dump() : "", {}};
+  }
+  return infer_with(*model, infer, received, !found.version.empty());
 }
 
-Reply StubServer::Core::infer_with(Model& model, InferRequest& request, const Received& received) {
+void StubServer::Core::judge(std::string_view model, const InferRequest& request, const Received& received) {
+  if (!judging()) return;
+  std::optional<Duration> timeout;
+  if (const auto ms = number_in(received.request, kTimeoutHeader)) timeout = std::chrono::milliseconds(*ms);
+  if (request.timeout_us) timeout = std::chrono::microseconds(std::min(*request.timeout_us, kTimeMax));
+  const auto held = std::chrono::microseconds(number_in(received.request, kWaitedHeader).value_or(0));
+  judge_.executes(model, request, timeout, now() - received.at + held);
+}
+
+Reply StubServer::Core::text_models() const {
+  json list = json::array();
+  for (const auto& name : config_.text_models) {
+    list.push_back({{"id", name}, {"object", "model"}, {"created", 0}, {"owned_by", "hearth"}});
+  }
+  return {200, json{{"object", "list"}, {"data", std::move(list)}}.dump(), {}};
+}
+
+Reply StubServer::Core::answer_text(Call call, const Received& received) {
+  TextRequest request = parse_text_request(call, received.body);
+  const auto& names = config_.text_models;
+  if (!request.error && std::find(names.begin(), names.end(), request.model) == names.end()) {
+    request.error = OpenaiError{404, "model_not_found", "the model does not exist"};
+  }
+  if (request.error) return {request.error->status, openai_error_json(*request.error), {}};
+  InferRequest judged;
+  judged.inputs.push_back(Tensor::of_text("text", request.text));
+  judge(request.model, judged, received);
+  const TextModel model(request.model);
+  if (request.stream) return {200, {}, {}, text_events(call, request, model)};
+  return {200, text_reply(call, request, model), {}};
+}
+
+Reply StubServer::Core::infer_with(Model& model, InferRequest& request, const Received& received, bool versioned) {
   if (request.error) return refusal(request.error->status, request.error->message);
-  if (judging()) {
-    std::optional<Duration> timeout;
-    if (const auto ms = number_in(received.request, kTimeoutHeader)) timeout = std::chrono::milliseconds(*ms);
-    if (request.timeout_us) timeout = std::chrono::microseconds(std::min(*request.timeout_us, kTimeMax));
-    const auto held = std::chrono::microseconds(number_in(received.request, kWaitedHeader).value_or(0));
-    judge_.executes(model.info().name, request, timeout, now() - received.at + held);
+  judge(model.info().name, request, received);
+  const bool with_binary = received.request.has_header(kHeaderLength);
+  if (auto problem = receive_as(config_.imitate, request, with_binary, versioned)) {
+    return {problem->status, error_as(config_.imitate, *problem), {}};
   }
   if (auto problem = fit_to_model(request, model.info())) return refusal(problem->status, problem->message);
   const auto outputs = model.run(request.inputs);
@@ -165,6 +208,7 @@ Reply StubServer::Core::infer_with(Model& model, InferRequest& request, const Re
   if (auto problem = build_reply(request, model.info(), outputs.value(), built)) {
     return refusal(problem->status, problem->message);
   }
+  answer_as(config_.imitate, built);
   return {200, std::move(built.body), built.header_length};
 }
 

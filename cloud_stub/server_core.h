@@ -30,9 +30,10 @@ struct Reply {
   int status = 200;
   std::string body;
   std::optional<std::size_t> header_length;  ///< Set for a body with binary tensors.
+  std::vector<std::string> events{};         ///< In place of a body: server-sent events, one after the other.
 };
 
-inline Reply refusal(int status, std::string_view message) { return {status, error_json(message), std::nullopt}; }
+inline Reply refusal(int status, std::string_view message) { return {status, error_json(message), std::nullopt, {}}; }
 
 class StubServer::Core {
  public:
@@ -74,7 +75,11 @@ class StubServer::Core {
   Reply administer(const Route& found, const std::string& body);
   Reply set_faults(const std::string& body);
   Reply add_to_tripwire(const std::string& body);
-  Reply infer_with(Model& model, InferRequest& request, const Received& received);
+  Reply infer_with(Model& model, InferRequest& request, const Received& received, bool versioned);
+  Reply answer_text(Call call, const Received& received);
+  Reply text_models() const;
+  void judge(std::string_view model, const InferRequest& request, const Received& received);
+  void stream(std::vector<std::string> events, httplib::Response& response) const;
   std::shared_ptr<Model> find(const Route& found) const;
   Duration now() const { return std::chrono::steady_clock::now() - began_; }
   void sleep_until(Duration due) const;

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/cloud/oip_elements.h"
+#include "runtime/cloud/reply_json.h"
 
 namespace hearth::cloud {
 namespace {
@@ -19,7 +20,6 @@ using nlohmann::json;
 
 constexpr std::string_view kHeaderLength = "Inference-Header-Content-Length";
 constexpr std::string_view kHeaderLengthLower = "inference-header-content-length";
-constexpr std::size_t kNestingMax = 32;  // far more than any tensor's rank
 
 void append_number(std::string& out, std::int64_t value) {
   char text[24];
@@ -81,6 +81,15 @@ void append_input(std::string& header, std::string_view name, Datatype datatype,
   }
 }
 
+/// Triton's schedule policy: whole microseconds. A server that does not know it lets it be.
+void append_time_left(std::string& header, std::optional<Duration> time_left) {
+  if (!time_left) return;
+  header += R"(,"parameters":{"timeout":)";
+  append_number(header,
+                std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::microseconds>(*time_left).count()));
+  header += '}';
+}
+
 void append_outputs(std::string& header, const CloudBinding& binding, Encoding encoding) {
   header += R"(],"outputs":[)";
   for (std::size_t i = 0; i < binding.outputs.size(); ++i) {
@@ -91,16 +100,7 @@ void append_outputs(std::string& header, const CloudBinding& binding, Encoding e
   header += "]}";
 }
 
-Error corrupt(std::string what) { return {ErrorCode::kCorrupt, "reply: " + std::move(what)}; }
-
-Error corrupt(const TensorSpec& spec, const char* what) { return corrupt("output '" + spec.name + "': " + what); }
-
-Error status_error(int status) {
-  ErrorCode code = ErrorCode::kCorrupt;
-  if (status >= 400 && status <= 499) code = ErrorCode::kInvalidArgument;
-  if (status == 408 || status == 429 || (status >= 500 && status <= 599)) code = ErrorCode::kUnavailable;
-  return {code, "the server answered with status " + std::to_string(status)};
-}
+Error wrong_output(const TensorSpec& spec, const char* what) { return corrupt("output '" + spec.name + "': " + what); }
 
 /// How many bytes of the body are JSON; nothing when the header that says so is wrong.
 std::optional<std::size_t> json_length(const HttpReply& reply) {
@@ -114,31 +114,6 @@ std::optional<std::size_t> json_length(const HttpReply& reply) {
     length = number;
   }
   return length ? length : reply.body.size();
-}
-
-/// Whether brackets nest no deeper than kNestingMax. A parser that has not seen the text yet could be made to.
-bool shallow(std::string_view text) {
-  std::size_t depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      if (c == '"') quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > kNestingMax) return false;
-    } else if ((c == ']' || c == '}') && depth > 0) {
-      --depth;
-    }
-  }
-  return true;
-}
-
-const std::string* string_at(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() ? nullptr : found->get_ptr<const std::string*>();
 }
 
 template <class T>
@@ -164,6 +139,17 @@ bool holds_nan(Datatype datatype, std::span<const std::byte> bytes) {
   return false;
 }
 
+bool same_datatype(std::string_view said, std::string_view expected) {
+  return std::equal(said.begin(), said.end(), expected.begin(), expected.end(),
+                    [](char a, char b) { return (a >= 'a' && a <= 'z' ? a - 'a' + 'A' : a) == b; });
+}
+
+/// Absent and null are the same: servers with pydantic models write null for what they leave out.
+const json* value_at(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
 /// Reads one output at a time; binary ones take their bytes from the front of what follows the JSON.
 class OutputReader {
  public:
@@ -172,37 +158,54 @@ class OutputReader {
   Result<Tensor> read(const json& output, const TensorSpec& spec) {
     Tensor tensor{spec.name, spec.datatype, {}, {}};
     const std::string* datatype = string_at(output, "datatype");
-    if (datatype == nullptr || *datatype != name_of(spec.datatype)) return corrupt(spec, "another datatype");
-    if (!read_shape(output, spec, tensor.shape)) return corrupt(spec, "another shape");
-
-    std::optional<std::uint64_t> binary_size;
-    const auto parameters = output.find("parameters");
-    if (parameters != output.end()) {
-      if (!parameters->is_object()) return corrupt(spec, "parameters are not an object");
-      const auto size = parameters->find("binary_data_size");
-      if (size != parameters->end()) {
-        if (!size->is_number_unsigned()) return corrupt(spec, "binary_data_size is not a number of bytes");
-        binary_size = size->get<std::uint64_t>();
-      }
+    if (datatype == nullptr || !same_datatype(*datatype, name_of(spec.datatype))) {
+      return wrong_output(spec, "another datatype");
     }
-    const auto data = output.find("data");
-    if (binary_size.has_value() == (data != output.end())) return corrupt(spec, "expected either data or binary data");
+    if (!read_shape(output, spec, tensor.shape)) return wrong_output(spec, "another shape");
+    std::optional<std::uint64_t> binary_size;
+    if (const char* wrong = read_binary_size(output, binary_size)) return wrong_output(spec, wrong);
+    const json* data = value_at(output, "data");
+    if (binary_size.has_value() == (data != nullptr)) return wrong_output(spec, "expected either data or binary data");
     const char* wrong = binary_size ? take_binary(*binary_size, tensor)
                                     : read_json_elements(*data, tensor.datatype, tensor.shape, tensor.data);
-    if (wrong != nullptr) return corrupt(spec, wrong);
+    if (wrong != nullptr) return wrong_output(spec, wrong);
+    if (tensor.shape.size() != spec.shape.size()) tensor.shape.pop_back();
     return tensor;
+  }
+
+  /// Steps over an output that was not asked for. Null when that went well.
+  const char* skip(const json& output) {
+    std::optional<std::uint64_t> size;
+    if (const char* wrong = read_binary_size(output, size)) return wrong;
+    if (size.value_or(0) > binary_.size()) return "more binary data announced than sent";
+    binary_.remove_prefix(size.value_or(0));
+    return nullptr;
   }
 
   bool finished() const { return binary_.empty(); }
 
  private:
+  static const char* read_binary_size(const json& output, std::optional<std::uint64_t>& binary_size) {
+    const json* parameters = value_at(output, "parameters");
+    if (parameters == nullptr) return nullptr;
+    if (!parameters->is_object()) return "parameters are not an object";
+    const auto size = parameters->find("binary_data_size");
+    if (size == parameters->end()) return nullptr;
+    if (!size->is_number_unsigned()) return "binary_data_size is not a number of bytes";
+    binary_size = size->get<std::uint64_t>();
+    return nullptr;
+  }
+
+  /// MLServer writes [N, 1] for its [N].
   static bool read_shape(const json& output, const TensorSpec& spec, std::vector<std::int64_t>& shape) {
     const auto found = output.find("shape");
-    if (found == output.end() || !found->is_array() || found->size() != spec.shape.size()) return false;
+    if (found == output.end() || !found->is_array()) return false;
+    const bool column = spec.shape.size() == 1 && found->size() == 2;
+    if (found->size() != spec.shape.size() && !column) return false;
     for (const json& dimension : *found) {
       if (!dimension.is_number_unsigned() || !std::in_range<std::int64_t>(dimension.get<std::uint64_t>())) return false;
       const auto value = dimension.get<std::int64_t>();
-      const auto expected = spec.shape[shape.size()];
+      const auto expected = shape.size() < spec.shape.size() ? spec.shape[shape.size()] : 1;
       if (expected != -1 && value != expected) return false;
       shape.push_back(value);
     }
@@ -226,37 +229,48 @@ class OutputReader {
   std::string_view binary_;
 };
 
+/// What the reply says it answers. An id or a version may be left out, but not be another one. Null when all is well.
+const char* check_heading(const json& root, const CloudBinding& binding, std::string_view wire_id) {
+  const json* id = value_at(root, "id");
+  if (id != nullptr && (!id->is_string() || id->get_ref<const std::string&>() != wire_id)) return "another id";
+  const std::string* model = string_at(root, "model_name");
+  if (model == nullptr || *model != binding.model) return "another model";
+  const json* version = value_at(root, "model_version");
+  const bool other =
+      version != nullptr && (!version->is_string() || version->get_ref<const std::string&>() != binding.version);
+  return !binding.version.empty() && other ? "another model version" : nullptr;
+}
+
 Result<std::vector<Tensor>> decode_body(const CloudBinding& binding, const HttpReply& reply, std::string_view wire_id) {
   const auto length = json_length(reply);
   if (!length) return corrupt(std::string(kHeaderLength) + " is not a length within the body");
   const std::string_view text = std::string_view(reply.body).substr(0, *length);
-  if (!shallow(text)) return corrupt("JSON nested too deep");
-  const json root = json::parse(text, nullptr, false);
-  if (!root.is_object()) return corrupt("not a JSON object");
-
-  const std::string* id = string_at(root, "id");
-  if (id == nullptr || *id != wire_id) return corrupt("another id");
-  const std::string* model = string_at(root, "model_name");
-  if (model == nullptr || *model != binding.model) return corrupt("another model");
-  const std::string* version = string_at(root, "model_version");
-  if (!binding.version.empty() && (version == nullptr || *version != binding.version)) {
-    return corrupt("another model version");
-  }
+  const auto parsed = parse_object(text);
+  if (!parsed.ok()) return parsed.error();
+  const json& root = *parsed;
+  if (const char* wrong = check_heading(root, binding, wire_id)) return corrupt(wrong);
   const auto outputs = root.find("outputs");
   if (outputs == root.end() || !outputs->is_array()) return corrupt("outputs are not an array");
-  if (outputs->size() != binding.outputs.size()) return corrupt("another number of outputs");
 
   OutputReader reader(std::string_view(reply.body).substr(*length));
   std::vector<std::optional<Tensor>> found(binding.outputs.size());
   for (const json& output : *outputs) {
     const std::string* name = output.is_object() ? string_at(output, "name") : nullptr;
+    if (name == nullptr) return corrupt("an output without a name");
     std::size_t at = 0;
-    while (at < found.size() && (name == nullptr || binding.outputs[at].name != *name)) ++at;
-    if (at == found.size()) return corrupt("an output that was not asked for");
-    if (found[at]) return corrupt(binding.outputs[at], "there twice");
+    while (at < found.size() && binding.outputs[at].name != *name) ++at;
+    if (at == found.size()) {  // KServe and MLServer leave the choice of outputs to the model
+      if (const char* wrong = reader.skip(output))
+        return corrupt(std::string("an output that was not asked for: ") + wrong);
+      continue;
+    }
+    if (found[at]) return wrong_output(binding.outputs[at], "there twice");
     auto tensor = reader.read(output, binding.outputs[at]);
     if (!tensor.ok()) return tensor.error();
     found[at] = std::move(tensor).value();
+  }
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (!found[i]) return wrong_output(binding.outputs[i], "is missing");
   }
   if (!reader.finished()) return corrupt("more binary data than the outputs announce");
 
@@ -269,7 +283,7 @@ Result<std::vector<Tensor>> decode_body(const CloudBinding& binding, const HttpR
 }  // namespace
 
 HttpMessage encode_infer(const CloudBinding& binding, std::span<const Tensor> inputs, std::string_view text,
-                         std::string_view wire_id, Encoding encoding) {
+                         std::string_view wire_id, Encoding encoding, std::optional<Duration> time_left) {
   std::vector<Tensor> text_tensor;
   if (!binding.text_input.empty() && !text.empty()) text_tensor.push_back(Tensor::of_text(binding.text_input, text));
 
@@ -285,6 +299,7 @@ HttpMessage encode_infer(const CloudBinding& binding, std::span<const Tensor> in
 
   header += R"({"id":)";
   append_json_string(header, wire_id);
+  append_time_left(header, time_left);
   header += R"(,"inputs":[)";
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const TensorSpec& spec = binding.inputs[i];
@@ -304,6 +319,7 @@ HttpMessage encode_infer(const CloudBinding& binding, std::span<const Tensor> in
 
   if (encoding == Encoding::kJson) {
     message.headers.emplace_back("Content-Type", "application/json");
+    message.headers.emplace_back("Accept-Encoding", "gzip");  // binary tensors would hardly shrink
     return message;
   }
   message.headers.emplace_back("Content-Type", "application/octet-stream");

@@ -21,6 +21,13 @@ bool is_name(std::string_view name) {
                   c == '.';
          });
 }
+/// As servers name models: "meta-llama/Llama-3.1-8B", "llama3:8b".
+bool is_model_name(std::string name) {
+  if (name.starts_with('/') || name.ends_with('/')) return false;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '/' || c == ':'; }, '-');
+  return is_name(name);
+}
 constexpr const char* kNameRule = "expected 1 to 128 letters, digits, '-', '_' or '.'";
 
 }  // namespace
@@ -113,6 +120,29 @@ void check_fit(const std::vector<TensorSpec>& edge, const std::vector<TensorSpec
 /// A pair that takes nothing but the request's text has no tensors to check, and may answer in text.
 bool is_text_only(const ModelPair& pair) { return pair.edge.inputs.empty() && !pair.cloud.text_input.empty(); }
 
+/// The OpenAI API knows text, and one answer to it.
+void check_api(const ModelPair& pair, const Report& report) {
+  const CloudBinding& cloud = pair.cloud;
+  const bool chat = cloud.api == CloudApi::kChat;
+  if (!chat && !cloud.system_prompt.empty()) report("/cloud/system_prompt", "belongs to the api \"chat\"");
+  if (!chat && cloud.api != CloudApi::kCompletions && cloud.tokens_max > 0) {
+    report("/cloud/tokens_max", "belongs to the apis \"chat\" and \"completions\"");
+  }
+  if (cloud.api == CloudApi::kInfer) return;
+  if (!is_text_only(pair) || !cloud.inputs.empty()) {
+    report("/cloud/api", "expected a pair for text alone: a text_input, and no inputs on either side");
+  }
+  if (!cloud.version.empty())
+    report("/cloud/version", "the OpenAI API knows no versions: it belongs into the model's name");
+  const bool embeds = cloud.api == CloudApi::kEmbeddings;
+  const Datatype wanted = embeds ? Datatype::kFp32 : Datatype::kBytes;
+  const bool fits = cloud.outputs.size() == 1 && cloud.outputs[0].datatype == wanted &&
+                    (embeds || extent_of(cloud.outputs[0].shape) == Extent{1, 0});
+  if (!fits) {
+    report("/cloud/outputs", embeds ? "expected one FP32 tensor, the embedding" : "expected one BYTES [1], the answer");
+  }
+}
+
 void check_cloud(const ModelPair& pair, const Report& report) {
   const CloudBinding& cloud = pair.cloud;
   if (cloud.model.empty()) {
@@ -121,7 +151,10 @@ void check_cloud(const ModelPair& pair, const Report& report) {
     }
     return;
   }
-  if (!is_name(cloud.model)) report("/cloud/model", kNameRule);
+  if (!is_model_name(cloud.model)) {
+    report("/cloud/model", "expected 1 to 128 letters, digits, '-', '_', '.', ':' or '/' between them");
+  }
+  check_api(pair, report);
   if (!cloud.version.empty() && !is_name(cloud.version)) report("/cloud/version", kNameRule);
   if (!is_text_only(pair)) check_specs(cloud.inputs, "/cloud/inputs", report);
   check_specs(cloud.outputs, "/cloud/outputs", report);
@@ -215,6 +248,19 @@ void check_endpoint(const Endpoint& endpoint, const Report& report) {
     report("/url", "http:// is for this machine only (localhost, 127.0.0.0/8, [::1]); expected https://");
   }
   check_auth(endpoint.auth, report);
+}
+
+void check_spoken(const RuntimeConfig& config, const Report& report) {
+  if (config.endpoints.empty()) return;
+  for (const ModelPair& pair : config.models) {
+    const Protocol wanted = protocol_of(pair.cloud.api);
+    const bool spoken = std::any_of(config.endpoints.begin(), config.endpoints.end(),
+                                    [&](const Endpoint& endpoint) { return endpoint.protocol == wanted; });
+    if (pair.cloud.model.empty() || spoken) continue;
+    const char* name = wanted == Protocol::kOip ? "oip" : "openai";
+    report("/endpoints", std::string("none speaks the protocol \"") + name + "\", which the cloud half of model \"" +
+                             pair.name + "\" needs");
+  }
 }
 
 void check_timing(const CloudTiming& timing, const Report& report) {

@@ -19,6 +19,8 @@ void check_pair(const ModelPair& pair, const Report& report);
 /// Whether an API key may go into a header of that name: none that the message or the transport writes.
 bool may_hold_api_key(std::string_view header);
 void check_endpoint(const Endpoint& endpoint, const Report& report);
+/// A pair that no endpoint can answer would stay on the edge for ever, without a word.
+void check_spoken(const RuntimeConfig& config, const Report& report);
 void check_timing(const CloudTiming& timing, const Report& report);
 
 /// Calls `visit(key, value, least, most)` for each bound. One table for reading, checking and the schema's test.

@@ -111,6 +111,11 @@ void read_halves(JsonReader& reader, const std::string& file, ModelPair& pair) {
     }
     cloud.read("accuracy", pair.cloud.accuracy, 0, 1);
     cloud.read("text_input", pair.cloud.text_input);
+    std::size_t api = 0;
+    cloud.read_choice("api", api, {"infer", "chat", "completions", "embeddings"});
+    pair.cloud.api = static_cast<CloudApi>(api);
+    cloud.read("system_prompt", pair.cloud.system_prompt);
+    cloud.read("tokens_max", pair.cloud.tokens_max, 0, 1'000'000);
     read_specs(cloud, "inputs", pair.cloud.inputs);
     read_specs(cloud, "outputs", pair.cloud.outputs);
     if (!cloud.has("inputs")) pair.cloud.inputs = pair.edge.inputs;
@@ -321,6 +326,7 @@ Status validate(const RuntimeConfig& config) {
       problems.at(path)("/name", "endpoint \"" + config.endpoints[i].name + "\" is there twice");
     }
   }
+  config::check_spoken(config, problems.at(""));
   check_bounds(config, problems);
   return problems.status();
 }
@@ -349,6 +355,7 @@ Result<RuntimeConfig> load_config(const std::string& file) {
     reader.problem("audit_key", "expected \"journal\" too: the key seals what is in it");
   reader.read("audit_decisions", out.audit_decisions);
   read_endpoints(reader, file, out);
+  config::check_spoken(out, report_at(reader));
   read_bounds(reader, out);
   reader.finish();
   if (!problems.empty()) return problems.as_error();

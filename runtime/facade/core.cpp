@@ -5,7 +5,7 @@
 
 #include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
-#include "runtime/cloud/oip_codec.h"
+#include "runtime/cloud/codec.h"
 #include "runtime/cloud/retry_after.h"
 
 namespace hearth {
@@ -114,8 +114,7 @@ RequestId Runtime::Core::admit(const EntryPtr& entry) {
 
     scheduler::Submitted submitted{};
     submitted.id = id;
-    submitted.mask =
-        entry->pair->pair.cloud.model.empty() ? entry->judgement.mask.without_cloud() : entry->judgement.mask;
+    submitted.mask = entry->judgement.mask & entry->pair->sites;
     submitted.plan = preference.plan;
     submitted.confidence_below = preference.confidence_below;
     submitted.deadline = entry->deadline;
@@ -371,8 +370,8 @@ void Runtime::Core::begin_attempt(const EntryPtr& entry, AttemptId attempt, Site
   if (!entry->awaits(attempt)) return;
   const std::string wire_id = next_wire_id();
   const auto encode = [&](const Request& request) {
-    return cloud::encode_infer(entry->pair->pair.cloud, request.inputs, request.text, wire_id,
-                               cloud::Encoding::kBinary);
+    return cloud::encode(entry->pair->pair.cloud, guard_.endpoints()[site - 1], request, wire_id,
+                         deadline - loop_.now());
   };
   auto minted = guard_.mint(entry->judgement, *entry->request, site, encode, this_moment());
   if (!minted.ok()) return attempt_denied(entry, attempt, minted.error());
@@ -422,7 +421,7 @@ void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, c
   const auto& pair = entry->pair->pair;
   using Answer = Result<std::vector<Tensor>>;
   Answer answer =
-      result.reply.ok() ? cloud::decode_infer(pair.cloud, result.reply.value(), wire_id) : Answer(result.reply.error());
+      result.reply.ok() ? cloud::decode(pair.cloud, result.reply.value(), wire_id) : Answer(result.reply.error());
   if (answer.ok() && redaction) {
     if (auto restored = restore_all(answer.value(), *redaction); !restored.ok()) answer = restored.error();
   }

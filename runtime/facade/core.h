@@ -44,6 +44,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
     ModelPair pair;
     EdgeModel* model;  ///< One of models_: not to be touched once closed_.
     std::uint16_t index;
+    Mask sites;  ///< Those that can answer it: the edge, and the endpoints that speak its cloud half's API.
   };
   /// An attempt under way. Its story is `outcome.attempts[story]`.
   struct OnItsWay {

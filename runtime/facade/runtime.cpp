@@ -30,6 +30,16 @@ Status check_fit(const RuntimeConfig& config, const policies::Policy& policy) {
   return policy.check_names(endpoints, models);
 }
 
+/// The sites that can answer a pair at all, whatever is permitted.
+Mask sites_for(const CloudBinding& cloud, const std::vector<Endpoint>& endpoints) {
+  Mask sites = Mask::all(static_cast<unsigned>(endpoints.size()));
+  if (cloud.model.empty()) return sites.without_cloud();
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    if (endpoints[i].protocol != protocol_of(cloud.api)) sites = sites.without(static_cast<SiteId>(i + 1));
+  }
+  return sites;
+}
+
 }  // namespace
 
 // ---- the core's life ------------------------------------------------------------------------------------------------
@@ -43,8 +53,9 @@ Status Runtime::Core::start() {
       continue;
     }
     models_.push_back(std::move(model).value());
-    pairs_.emplace(pair.name, std::make_shared<LoadedPair>(
-                                  LoadedPair{pair, models_.back().get(), static_cast<std::uint16_t>(pairs_.size())}));
+    pairs_.emplace(pair.name, std::make_shared<LoadedPair>(LoadedPair{pair, models_.back().get(),
+                                                                      static_cast<std::uint16_t>(pairs_.size()),
+                                                                      sites_for(pair.cloud, config_.endpoints)}));
   }
   if (!problems.empty()) return {ErrorCode::kInvalidArgument, problems};
 

@@ -169,8 +169,8 @@ const std::vector<Case> kAnswerCases{
     {"wrong_content_type", "right"},
     {"wrong_shape", "corrupt: reply: output 'y': another shape"},
     {"wrong_datatype", "corrupt: reply: output 'y': another datatype"},
-    {"wrong_name", "corrupt: reply: an output that was not asked for"},
-    {"missing_output", "corrupt: reply: another number of outputs"},
+    {"wrong_name", "corrupt: reply: output 'y': is missing"},
+    {"missing_output", "corrupt: reply: output 'y': is missing"},
     {"nan", "corrupt: reply: "},
     {"wrong_id", "corrupt: reply: another id"},
     {"model_version", "right"},  // no version was asked for

@@ -41,7 +41,7 @@ TEST_CASE("help shows an example and exits with 0") {
 TEST_CASE("bad flags exit with 2 and a line for each problem") {
   const auto none = run("");
   CHECK(none.code == 2);
-  CHECK(has(none.output, "nothing to serve: give --pair or --null-model"));
+  CHECK(has(none.output, "nothing to serve: give --pair, --null-model or --text-model"));
   CHECK(run("--null-model n --no-such-flag").code == 2);
   CHECK(run("--null-model n --port 70000").code == 2);
   CHECK(run("--null-model n --seed -1").code == 2);

@@ -24,7 +24,18 @@ struct EdgeBinding {
   std::vector<TensorSpec> outputs;
 };
 
-/// The cloud half of a pair, as an Open Inference Protocol server knows it.
+/// What a pair's cloud half is asked with. All but kInfer are the OpenAI API's, for pairs of text alone.
+enum class CloudApi : std::uint8_t {
+  kInfer,        ///< Tensors to tensors, Open Inference Protocol.
+  kChat,         ///< chat/completions: the text is what the user says; the answer is one BYTES [1] output.
+  kCompletions,  ///< completions: the text is the prompt; the answer is one BYTES [1] output.
+  kEmbeddings,   ///< embeddings: the text becomes one FP32 output.
+};
+
+/// What the API's endpoints speak.
+constexpr Protocol protocol_of(CloudApi api) { return api == CloudApi::kInfer ? Protocol::kOip : Protocol::kOpenai; }
+
+/// The cloud half of a pair, as the server knows it.
 struct CloudBinding {
   std::string model;    ///< Empty: this pair has no cloud half and always stays on the edge.
   std::string version;  ///< Empty: the server's choice.
@@ -34,6 +45,9 @@ struct CloudBinding {
   std::vector<TensorSpec> outputs;  ///< Same number, types and element counts as the edge outputs.
   double accuracy = 1;     ///< Share of its answers that are right, for policies whose objective weighs quality.
   std::string text_input;  ///< Name of a BYTES [1] input that takes Request::text. Empty: text never leaves.
+  CloudApi api = CloudApi::kInfer;  ///< The pair goes to endpoints that speak it, and to no others.
+  std::string system_prompt;        ///< For kChat: what the model is told before the text. Empty: nothing.
+  std::uint64_t tokens_max = 0;     ///< For kChat and kCompletions: longest answer. 0: the server's choice.
 };
 
 /// An edge model and a cloud model under one name. Written by `hearth prepare` as `pair.json`.
@@ -89,7 +103,7 @@ struct EnergyCosts {
 
 struct RuntimeConfig {
   std::vector<ModelPair> models;
-  std::vector<Endpoint> endpoints;  ///< At most 31. Each serves the cloud half of every pair.
+  std::vector<Endpoint> endpoints;  ///< At most 31. Each serves the cloud half of every pair whose API it speaks.
   std::string policy_file;          ///< Used when `policy_json` is empty.
   std::string policy_json;          ///< The policy itself.
   std::string journal_file;         ///< Consent, taint, budgets, audit records. Empty: in memory, gone at exit.

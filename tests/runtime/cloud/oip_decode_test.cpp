@@ -172,10 +172,11 @@ TEST_CASE("a reply to something else is refused") {
   };
   CHECK(swap(R"("id":"a1")", R"("id":"a2")") == "corrupt: reply: another id");
   CHECK(swap(R"("id":"a1")", R"("id":1)") == "corrupt: reply: another id");
-  CHECK(swap(R"("id":"a1",)", "") == "corrupt: reply: another id");
+  CHECK(swap(R"("id":"a1",)", "") == "(accepted)");
+  CHECK(swap(R"("id":"a1")", R"("id":null)") == "(accepted)");
   CHECK(swap(R"("model_name":"photo")", R"("model_name":"phot")") == "corrupt: reply: another model");
-  CHECK(swap(R"("name":"scores")", R"("name":"other")") == "corrupt: reply: an output that was not asked for");
-  CHECK(swap(R"("name":"scores",)", "") == "corrupt: reply: an output that was not asked for");
+  CHECK(swap(R"("name":"scores")", R"("name":"other")") == "corrupt: reply: output 'scores': is missing");
+  CHECK(swap(R"("name":"scores",)", "") == "corrupt: reply: an output without a name");
   CHECK(swap("FP32", "FP64") == "corrupt: reply: output 'scores': another datatype");
   CHECK(swap(R"("datatype":"FP32",)", "") == "corrupt: reply: output 'scores': another datatype");
   CHECK(swap("[1,3]", "[3,1]") == "corrupt: reply: output 'scores': another shape");
@@ -197,15 +198,52 @@ TEST_CASE("a reply to something else is refused") {
   CHECK(refusal(versioned, json_reply(good)) == "corrupt: reply: another model version");
   versioned.version = "1";
   CHECK(refusal(versioned, json_reply(good)) == "(accepted)");
+  const auto version = [&](const std::string& said) {
+    return refusal(versioned, json_reply(R"({"model_name":"photo",)" + said + R"("id":"a1","outputs":[)" +
+                                         R"({"name":"scores","datatype":"FP32","shape":[1,3],"data":[1,2,3]}]})"));
+  };
+  CHECK(version("") == "(accepted)");
+  CHECK(version(R"("model_version":null,)") == "(accepted)");
+  CHECK(version(R"("model_version":1,)") == "corrupt: reply: another model version");
 }
 
-TEST_CASE("missing, extra and repeated outputs are refused") {
+TEST_CASE("what servers write differently is read as what they mean") {
+  const std::string head = R"({"model_name":"photo","model_version":null,"id":"a1","parameters":null,"outputs":[)";
+  CHECK(refusal(head + R"({"name":"scores","datatype":"fp32","shape":[1,3],"parameters":null,"data":[1,2,3]}]})") ==
+        "(accepted)");
+  CHECK(refusal(one_output(), binary_reply(head + R"({"name":"scores","datatype":"FP32","shape":[1,3],"data":null,)"
+                                                  R"("parameters":{"binary_data_size":12}}]})",
+                                           kThreeFloats)) == "(accepted)");
+  // MLServer's [N, 1] for [N], and only that.
+  const auto shaped = [&](const std::string& shape, std::vector<std::int64_t> spec) {
+    return decode_infer(one_output(Datatype::kFp32, std::move(spec)), json_reply(scores_with("[1,2,3]", "FP32", shape)),
+                        "a1");
+  };
+  const auto column = shaped("[3,1]", {3});
+  REQUIRE(column.ok());
+  CHECK(column.value()[0].shape == std::vector<std::int64_t>{3});
+  CHECK(shaped("[3,1]", {-1}).ok());
+  CHECK_FALSE(shaped("[1,3]", {3}).ok());
+  CHECK_FALSE(shaped("[3,1,1]", {3}).ok());
+  CHECK_FALSE(shaped("[3,1]", {1, 3}).ok());
+}
+
+TEST_CASE("missing and repeated outputs are refused, further ones are stepped over") {
   const std::string one = R"({"name":"scores","datatype":"FP32","shape":[1,3],"data":[1,2,3]})";
-  CHECK(refusal(reply_with("")) == "corrupt: reply: another number of outputs");
-  CHECK(refusal(reply_with(one + "," + one)) == "corrupt: reply: another number of outputs");
+  CHECK(refusal(reply_with("")) == "corrupt: reply: output 'scores': is missing");
+  CHECK(refusal(reply_with(one + "," + one)) == "corrupt: reply: output 'scores': there twice");
+  CHECK(refusal(reply_with(R"({"name":"more","datatype":"FP99","shape":[0],"data":7},)" + one)) == "(accepted)");
+  const std::string more = R"({"name":"more","parameters":{"binary_data_size":)";
+  const std::string binary =
+      R"({"name":"scores","datatype":"FP32","shape":[1,3],"parameters":{"binary_data_size":12}})";
+  CHECK(refusal(one_output(), binary_reply(reply_with(more + "2}}," + binary), "ab" + kThreeFloats)) == "(accepted)");
+  CHECK(refusal(one_output(), binary_reply(reply_with(binary + "," + more + "2}}"), kThreeFloats + "a")) ==
+        "corrupt: reply: an output that was not asked for: more binary data announced than sent");
+  CHECK(refusal(one_output(), binary_reply(reply_with(more + "-2}}," + binary), kThreeFloats)) ==
+        "corrupt: reply: an output that was not asked for: binary_data_size is not a number of bytes");
   CHECK(refusal(two_outputs(), json_reply(reply_with(one + "," + one))) ==
         "corrupt: reply: output 'scores': there twice");
-  CHECK(refusal(reply_with("7")) == "corrupt: reply: an output that was not asked for");
+  CHECK(refusal(reply_with("7")) == "corrupt: reply: an output without a name");
   CHECK(refusal(R"({"model_name":"photo","id":"a1","outputs":{}})") == "corrupt: reply: outputs are not an array");
   CHECK(refusal(R"({"model_name":"photo","id":"a1"})") == "corrupt: reply: outputs are not an array");
 }
@@ -224,12 +262,12 @@ TEST_CASE("nesting is bounded before anything is parsed") {
     return R"({"model_name":"photo","id":"a1","outputs":[],"x":)" + std::string(depth, '[') + std::string(depth, ']') +
            "}";
   };
-  CHECK(refusal(nested(31)) == "corrupt: reply: another number of outputs");
+  CHECK(refusal(nested(31)) == "corrupt: reply: output 'scores': is missing");
   CHECK(refusal(nested(32)) == "corrupt: reply: JSON nested too deep");
   CHECK(refusal(nested(5'000'000)) == "corrupt: reply: JSON nested too deep");
   // Brackets inside strings do not count.
   CHECK(refusal(R"({"model_name":"photo","id":"a1","outputs":[],"x":"\")" + std::string(100, '[') + "\"}") ==
-        "corrupt: reply: another number of outputs");
+        "corrupt: reply: output 'scores': is missing");
 }
 
 TEST_CASE("the length of the JSON part must be one number within the body") {
@@ -278,10 +316,9 @@ TEST_CASE("binary data must be as long as announced and as the shape says") {
 TEST_CASE("a NaN in binary data is refused, an infinity is an answer") {
   const auto with = [](float second) {
     const float values[] = {1, second, 3};
-    return refusal(one_output(),
-                   binary_reply(reply_with(R"({"name":"scores","datatype":"FP32","shape":[1,3],)"
-                                           R"("parameters":{"binary_data_size":12}})"),
-                                {reinterpret_cast<const char*>(values), sizeof values}));
+    return refusal(one_output(), binary_reply(reply_with(R"({"name":"scores","datatype":"FP32","shape":[1,3],)"
+                                                         R"("parameters":{"binary_data_size":12}})"),
+                                              {reinterpret_cast<const char*>(values), sizeof values}));
   };
   CHECK(with(std::numeric_limits<float>::quiet_NaN()) ==
         "corrupt: reply: output 'scores': a value that is not a number");

@@ -73,6 +73,18 @@ TEST_CASE("a JSON request holds the data flat and asks for no extension") {
   CHECK(header_of(message, "Inference-Header-Content-Length") == "(none)");
 }
 
+TEST_CASE("the time left is passed on as Triton's timeout in microseconds, never as none at all") {
+  const std::vector<Tensor> inputs = {floats({1, 2})};
+  const auto timeout = [&](Duration time_left) {
+    const auto body = encode_infer(photo_binding(), inputs, "", "a1", Encoding::kJson, time_left).body;
+    return nlohmann::json::parse(body)["parameters"].dump();
+  };
+  CHECK(timeout(std::chrono::milliseconds(250)) == R"({"timeout":250000})");
+  CHECK(timeout(std::chrono::nanoseconds(1'999)) == R"({"timeout":1})");
+  CHECK(timeout(Duration{}) == R"({"timeout":1})");  // 0 would mean no timeout
+  CHECK(timeout(-std::chrono::seconds(1)) == R"({"timeout":1})");
+}
+
 TEST_CASE("model and version become one escaped path segment each") {
   CloudBinding binding = photo_binding();
   binding.model = "a/b c?";

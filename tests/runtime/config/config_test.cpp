@@ -316,6 +316,38 @@ TEST_CASE("a credential in the place of its name is refused and not quoted") {
   CHECK(endpoint_refusal(R"("protocol": "grpc")").starts_with("c.json:2: /endpoints/0/protocol: expected "));
 }
 
+TEST_CASE("a pair for a text API is read, and only text goes with it") {
+  const Folder folder("text_pair");
+  const std::string edge = R"("edge": {"file": "model.pt", "inputs": [],
+    "outputs": [{"name": "y", "datatype": "BYTES", "shape": [1]}]})";
+  const auto read = [&](const std::string& cloud) {
+    const std::string file = folder.write("p.json", R"({"name": "notes", )" + edge + R"(, "cloud": )" + cloud + "}");
+    const auto pair = load_pair(file);
+    return pair.ok() ? "(accepted)" : test::without_columns(without(folder, pair.error().message));
+  };
+  CHECK(read(R"({"model": "org/small:1", "api": "chat", "text_input": "t", "system_prompt": "Be short.",
+                 "tokens_max": 100})") == "(accepted)");
+  const auto pair = load_pair(folder.at("p.json"));
+  REQUIRE(pair.ok());
+  CHECK(pair->cloud.api == CloudApi::kChat);
+  CHECK(pair->cloud.system_prompt == "Be short.");
+  CHECK(pair->cloud.tokens_max == 100);
+  CHECK(read(R"({"model": "m", "api": "completions", "text_input": "t"})") == "(accepted)");
+  CHECK(read(R"({"model": "m", "api": "embeddings", "text_input": "t"})") ==
+        "p.json:2: /cloud/outputs: expected one FP32 tensor, the embedding");
+  CHECK(read(R"({"model": "m", "api": "chat", "version": "2", "text_input": "t"})") ==
+        "p.json:2: /cloud/version: the OpenAI API knows no versions: it belongs into the model's name");
+  CHECK(read(R"({"model": "m", "text_input": "t", "system_prompt": "x", "tokens_max": 1})") ==
+        "p.json:2: /cloud/system_prompt: belongs to the api \"chat\"\n"
+        "p.json:2: /cloud/tokens_max: belongs to the apis \"chat\" and \"completions\"");
+  CHECK(read(R"({"model": "/m", "text_input": "t"})").starts_with("p.json:2: /cloud/model: expected 1 to 128 letters"));
+  CHECK(pair_refusal(Folder::pair(R"({"model": "m", "api": "chat", "text_input": "t"})")) ==
+        "p.json:4: /cloud/api: expected a pair for text alone: a text_input, and no inputs on either side\n"
+        "p.json:4: /cloud/outputs: expected one BYTES [1], the answer");
+  CHECK(config_refusal(with(R"("endpoints": [{"name": "a", "url": "https://a.example", "protocol": "openai"}])")) ==
+        "c.json:2: /endpoints: none speaks the protocol \"oip\", which the cloud half of model \"tagger\" needs");
+}
+
 TEST_CASE("32 endpoints are one too many") {
   std::string list;
   for (int i = 0; i < 32; ++i) {
