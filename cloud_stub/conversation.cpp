@@ -247,6 +247,7 @@ asio::awaitable<std::optional<WireReply>> Conversation::ask_server(HttpHead head
   const bool connected = co_await connect();
   if (!connected) co_return std::nullopt;
   head.remove(kWaitedHeader);
+  head.remove("Accept-Encoding");  // what a fault changes must be plain
   if (waited > Duration{}) {
     head.set(kWaitedHeader, std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(waited).count()));
   }

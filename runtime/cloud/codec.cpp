@@ -6,8 +6,8 @@
 namespace hearth::cloud {
 
 HttpMessage encode(const CloudBinding& binding, const Endpoint& endpoint, const Request& request,
-                   std::string_view wire_id, Duration time_left) {
-  if (protocol_of(binding.api) == Protocol::kOpenai) return encode_openai(binding, request.text);
+                   std::string_view wire_id, Duration time_left, bool stream) {
+  if (protocol_of(binding.api) == Protocol::kOpenai) return encode_openai(binding, request.text, stream);
   return encode_infer(binding, request.inputs, request.text, wire_id, endpoint.encoding, time_left);
 }
 

@@ -16,8 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-Error refused() { return {ErrorCode::kInvalidArgument, "the server's model or its content filter refused to answer"}; }
-
 /// A reply that is an error: its status says what kind. Some servers send the error with a status of 200.
 Error error_of(const HttpReply& reply) {
   if (reply.status == 404) return {ErrorCode::kNotFound, "the server does not have the model, or not this API (404)"};
@@ -27,7 +25,7 @@ Error error_of(const HttpReply& reply) {
   const auto error = parsed.ok() ? parsed->find("error") : json::const_iterator();
   const bool named = parsed.ok() && error != parsed->end() && error->is_object();
   const std::string* code = named ? string_at(*error, "code") : nullptr;
-  return code != nullptr && *code == "content_filter" ? refused() : status_error(reply.status);
+  return code != nullptr && *code == "content_filter" ? refused_by_model() : status_error(reply.status);
 }
 
 const json* first_of(const json& root, const char* key) {
@@ -40,12 +38,12 @@ Result<Tensor> text_of(const json& root, const CloudBinding& binding) {
   const json* choice = first_of(root, "choices");
   if (choice == nullptr) return corrupt("no choice in it");
   const std::string* finish = string_at(*choice, "finish_reason");
-  if (finish != nullptr && *finish == "content_filter") return refused();
+  if (finish != nullptr && *finish == "content_filter") return refused_by_model();
   const std::string* text = nullptr;
   if (binding.api == CloudApi::kChat) {
     const auto message = choice->find("message");
     if (message == choice->end() || !message->is_object()) return corrupt("no message in it");
-    if (string_at(*message, "refusal") != nullptr) return refused();
+    if (string_at(*message, "refusal") != nullptr) return refused_by_model();
     text = string_at(*message, "content");
   } else {
     text = string_at(*choice, "text");
@@ -102,9 +100,10 @@ void append_message(std::string& body, std::string_view role, std::string_view t
 
 }  // namespace
 
-HttpMessage encode_openai(const CloudBinding& binding, std::string_view text) {
+HttpMessage encode_openai(const CloudBinding& binding, std::string_view text, bool stream) {
   HttpMessage message;
-  message.headers = {{"Content-Type", "application/json"}, {"Accept-Encoding", "gzip"}};
+  message.headers = {{"Content-Type", "application/json"}};
+  if (!stream) message.headers.emplace_back("Accept-Encoding", "gzip");  // packing would hold pieces back
   std::string& body = message.body;
   body += R"({"model":)";
   append_json_string(body, binding.model);
@@ -126,6 +125,7 @@ HttpMessage encode_openai(const CloudBinding& binding, std::string_view text) {
     body += R"(,"encoding_format":"float")";
   }
   if (binding.tokens_max > 0) body.append(R"(,"max_tokens":)").append(std::to_string(binding.tokens_max));
+  if (stream) body += R"(,"stream":true)";
   body += '}';
   return message;
 }

@@ -15,7 +15,8 @@ namespace hearth::cloud {
 /// One request with `text`, to the API and model that `binding` names. The endpoint's URL ends where
 /// `/chat/completions` begins ("https://api.example.com/v1"). No user, no id and no metadata: only model, text and the
 /// pair's own settings.
-HttpMessage encode_openai(const CloudBinding& binding, std::string_view text);
+/// `stream`: the answer is to come in pieces, for which see TextStream. Embeddings have none.
+HttpMessage encode_openai(const CloudBinding& binding, std::string_view text, bool stream = false);
 
 /// The answer as the binding's one output: BYTES [1], or the FP32 embedding in the binding's shape. Errors, none of
 /// which quotes the reply or the server's own words: by status as status_error(), 404 kNotFound (no such model there);

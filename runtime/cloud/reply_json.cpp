@@ -41,6 +41,10 @@ Error status_error(int status) {
   return {code, "the server answered with status " + std::to_string(status) + about};
 }
 
+Error refused_by_model() {
+  return {ErrorCode::kInvalidArgument, "the server's model or its content filter refused to answer"};
+}
+
 Result<json> parse_object(std::string_view text) {
   if (!shallow(text)) return corrupt("JSON nested too deep");
   json root = json::parse(text, nullptr, false);

@@ -18,6 +18,9 @@ Error corrupt(std::string what);
 /// too: redirects are refused). 401 and 403 say that it is about the credential.
 Error status_error(int status);
 
+/// What a content filter or a model that declines comes to.
+Error refused_by_model();
+
 /// The object that `text` is, nested at most 32 deep. Errors: kCorrupt. May throw when there is no memory.
 Result<nlohmann::json> parse_object(std::string_view text);
 

@@ -174,8 +174,9 @@ Outcome Runtime::Core::infer(const Request& request) {
   return std::move(entry->outcome);
 }
 
-RequestId Runtime::Core::submit(Request request, Callback done) {
+RequestId Runtime::Core::submit(Request request, Callback done, PieceCallback on_piece) {
   const auto entry = std::make_shared<Entry>();
+  entry->on_piece = std::move(on_piece);
   entry->request = std::make_shared<const Request>(std::move(request));
   entry->done = done ? std::move(done) : [](Outcome) {};
   return admit(entry);
@@ -314,8 +315,13 @@ void Runtime::Core::hand_over(RequestId id) {
     Callback done;  // what it holds is the app's, and goes without the lock: its destructor may call back
     {
       Lock lock(mutex_);
-      const auto found = undelivered_.find(id);
+      auto found = undelivered_.find(id);
       if (found == undelivered_.end()) return;  // shutdown() was quicker
+      // Only shutdown() comes from another thread than pieces do.
+      if (const EntryPtr entry = found->second; entry->in_piece && !loop_.on_loop_thread()) {
+        left_.wait(lock, [&] { return !entry->in_piece; });
+        if ((found = undelivered_.find(id)) == undelivered_.end()) return;
+      }
       outcome = std::move(found->second->outcome);
       done = std::move(found->second->done);
       undelivered_.erase(found);
@@ -371,7 +377,7 @@ void Runtime::Core::begin_attempt(const EntryPtr& entry, AttemptId attempt, Site
   const std::string wire_id = next_wire_id();
   const auto encode = [&](const Request& request) {
     return cloud::encode(entry->pair->pair.cloud, guard_.endpoints()[site - 1], request, wire_id,
-                         deadline - loop_.now());
+                         deadline - loop_.now(), wants_pieces(*entry));
   };
   auto minted = guard_.mint(entry->judgement, *entry->request, site, encode, this_moment());
   if (!minted.ok()) return attempt_denied(entry, attempt, minted.error());
@@ -404,27 +410,30 @@ void Runtime::Core::spend(const EntryPtr& entry, AttemptId attempt, SiteId site,
   if (!wanted) return;
   if (!still.ok()) return attempt_denied(entry, attempt, still.error());
   entry->outcome.attempts[entry->story_of(attempt)].bytes_sent = minted.permit.message().body.size();
+  const bool in_pieces = wants_pieces(*entry);
   lock.unlock();
+  if (in_pieces) return send_for_pieces(entry, attempt, deadline, std::move(minted));
   world_.transport->send(
       attempt, std::move(minted.permit), deadline,
       [self = shared_from_this(), entry, attempt, wire_id, redaction = minted.redaction](SendResult result) {
-        self->attempt_finished(entry, attempt, wire_id, redaction, std::move(result));
+        self->attempt_finished(entry, attempt, result, self->read_answer(*entry, result, wire_id, redaction.get()));
       });
 }
 
-void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, const std::string& wire_id,
-                                     const std::shared_ptr<const privacy::Redaction>& redaction, SendResult result) {
-  {
-    Lock lock(mutex_);
-    if (!entry->awaits(attempt)) return;
-  }
+/// Reads what came back, also for nobody: an attempt that is no longer awaited says so only under the lock.
+Runtime::Core::Answer Runtime::Core::read_answer(const Entry& entry, const SendResult& result,
+                                                 const std::string& wire_id,
+                                                 const privacy::Redaction* redaction) const {
+  if (!result.reply.ok()) return result.reply.error();
+  Answer answer = cloud::decode(entry.pair->pair.cloud, result.reply.value(), wire_id);
+  if (!answer.ok() || redaction == nullptr) return answer;
+  if (auto restored = restore_all(answer.value(), *redaction); !restored.ok()) return restored.error();
+  return answer;
+}
+
+void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, const SendResult& result,
+                                     Answer answer) {
   const auto& pair = entry->pair->pair;
-  using Answer = Result<std::vector<Tensor>>;
-  Answer answer =
-      result.reply.ok() ? cloud::decode(pair.cloud, result.reply.value(), wire_id) : Answer(result.reply.error());
-  if (answer.ok() && redaction) {
-    if (auto restored = restore_all(answer.value(), *redaction); !restored.ok()) answer = restored.error();
-  }
   const auto [verdict, retry_after] = verdict_of(result, answer.ok() ? Status(Done{}) : Status(answer.error()));
   Lock lock(mutex_);
   if (!entry->awaits(attempt)) return;

@@ -27,7 +27,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   /// Loads the pairs and replays the journal. Before any request.
   Status start();
   Outcome infer(const Request& request);
-  RequestId submit(Request request, Callback done);
+  RequestId submit(Request request, Callback done, PieceCallback on_piece = {});
   bool cancel(RequestId request);
   void set_device_state(const DeviceState& state);
   void set_consent(Consent consent);
@@ -61,8 +61,10 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
     bool classified = false;  ///< judgement is one.
     TimePoint submitted{};
     Duration deadline{};
-    Callback done;          ///< Empty: a caller waits in infer().
-    bool run_edge = false;  ///< The waiting caller is to run the forward pass.
+    Callback done;           ///< Empty: a caller waits in infer().
+    PieceCallback on_piece;  ///< Empty: the answer is wanted whole.
+    bool in_piece = false;   ///< on_piece is running.
+    bool run_edge = false;   ///< The waiting caller is to run the forward pass.
     bool finished = false;
     std::condition_variable changed;
     std::vector<Tensor> edge_outputs;
@@ -109,8 +111,18 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   void begin_attempt(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline);
   void spend(const EntryPtr& entry, AttemptId attempt, SiteId site, TimePoint deadline, privacy::Minted minted,
              const std::string& wire_id);
-  void attempt_finished(const EntryPtr& entry, AttemptId attempt, const std::string& wire_id,
-                        const std::shared_ptr<const privacy::Redaction>& redaction, SendResult result);
+  /// One attempt whose answer comes in pieces. Loop thread only.
+  struct Pieces;
+  using PiecesPtr = std::shared_ptr<Pieces>;
+  static bool wants_pieces(const Entry& entry);
+  void send_for_pieces(const EntryPtr& entry, AttemptId attempt, TimePoint deadline, privacy::Minted minted);
+  void pieces_arrived(const EntryPtr& entry, AttemptId attempt, Pieces& pieces, std::string_view bytes);
+  void show_piece(const EntryPtr& entry, AttemptId attempt, Pieces& pieces, const std::string& piece);
+  void pieces_finished(const EntryPtr& entry, AttemptId attempt, const PiecesPtr& pieces, SendResult result);
+  using Answer = Result<std::vector<Tensor>>;
+  Answer read_answer(const Entry& entry, const SendResult& result, const std::string& wire_id,
+                     const privacy::Redaction* redaction) const;
+  void attempt_finished(const EntryPtr& entry, AttemptId attempt, const SendResult& result, Answer answer);
   void drain_records();
   void note_decision(const Entry& entry, SiteId served_on);  ///< With the lock held.
   void drain_decisions();

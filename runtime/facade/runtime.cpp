@@ -276,6 +276,9 @@ Runtime::~Runtime() { core_->close(); }
 
 Outcome Runtime::infer(const Request& request) { return core_->infer(request); }
 RequestId Runtime::submit(Request request, Callback done) { return core_->submit(std::move(request), std::move(done)); }
+RequestId Runtime::submit(Request request, PieceCallback on_piece, Callback done) {
+  return core_->submit(std::move(request), std::move(done), std::move(on_piece));
+}
 bool Runtime::cancel(RequestId request) { return core_->cancel(request); }
 void Runtime::set_device_state(const DeviceState& state) { core_->set_device_state(state); }
 void Runtime::set_consent(Consent consent) { core_->set_consent(consent); }

@@ -215,6 +215,7 @@ void HttpConnection::parse() {
   while (buffer_.size() > 0) {
     Code error;
     buffer_.consume(parser_->put(buffer_.data(), error));
+    tell_body();
     if (error == http::error::need_more) break;
     if (error) return fail_parse(error);
     if (!parser_->is_done()) continue;
@@ -227,6 +228,13 @@ void HttpConnection::parse() {
   // What the grammar wants whole (head, chunk header, trailer) waits in the buffer: a server must not make it grow.
   if (buffer_.size() > options_.reply_head_bytes_max) return fail_parse(http::error::header_limit);
   read();
+}
+
+void HttpConnection::tell_body() {
+  if (!exchange_->on_body || parser_->status() != 200) return;
+  const std::string_view more = std::string_view(parser_->body()).substr(exchange_->body_told);
+  exchange_->body_told += more.size();
+  if (!more.empty()) exchange_->on_body(more);
 }
 
 void HttpConnection::on_end_of_stream() {

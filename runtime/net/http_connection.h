@@ -40,7 +40,9 @@ struct Exchange {
   TimePoint deadline;
   Transport::SendCallback done;
   std::string head;
-  std::uint64_t sent = 0;  ///< Of head and body together.
+  Transport::BodyCallback on_body;  ///< May be empty.
+  std::size_t body_told = 0;        ///< Bytes of the reply's body that on_body has had.
+  std::uint64_t sent = 0;           ///< Of head and body together.
 };
 
 /// Opens itself with its first exchange. Threads: loop thread only. It keeps itself alive while an operation is under
@@ -79,6 +81,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void on_readable(Code error);
   void on_read(Code error, std::size_t bytes);
   void parse();
+  void tell_body();
   void on_end_of_stream();
   void fail_parse(Code error);
   void fail_break(const char* when, Code error);

@@ -104,7 +104,7 @@ class HttpTransport::Pools final : public ConnectionOwner, public std::enable_sh
  public:
   Pools(AsioLoop& loop, HttpOptions options) : loop_(loop), options_(std::move(options)) {}
 
-  void send(AttemptId attempt, EgressPermit permit, TimePoint deadline, SendCallback done) {
+  void send(AttemptId attempt, EgressPermit permit, TimePoint deadline, SendCallback done, BodyCallback on_body) {
     assert(loop_.on_loop_thread() && !in_flight_.contains(attempt));
     Pool& pool = pool_of(permit.endpoint());
     if (pool.refusal) return refuse(*pool.refusal, std::move(done));
@@ -120,7 +120,7 @@ class HttpTransport::Pools final : public ConnectionOwner, public std::enable_sh
     std::string head = head_of(pool.url, pool.authority, permit.message(), connection->keep(), *credential);
     wipe(*credential);
     in_flight_.emplace(attempt, connection);
-    connection->start({attempt, std::move(permit), deadline, std::move(done), std::move(head)});
+    connection->start({attempt, std::move(permit), deadline, std::move(done), std::move(head), std::move(on_body)});
   }
 
   void cancel(AttemptId attempt) {
@@ -256,7 +256,12 @@ HttpTransport::~HttpTransport() {
 }
 
 void HttpTransport::send(AttemptId attempt, EgressPermit permit, TimePoint deadline, SendCallback done) {
-  pools_->send(attempt, std::move(permit), deadline, std::move(done));
+  pools_->send(attempt, std::move(permit), deadline, std::move(done), {});
+}
+
+void HttpTransport::stream(AttemptId attempt, EgressPermit permit, TimePoint deadline, BodyCallback on_body,
+                           SendCallback done) {
+  pools_->send(attempt, std::move(permit), deadline, std::move(done), std::move(on_body));
 }
 
 void HttpTransport::cancel(AttemptId attempt) { pools_->cancel(attempt); }

@@ -22,6 +22,8 @@ class HttpTransport final : public Transport {
   /// Besides Transport's errors: kPermissionDenied for plain HTTP to anything but loopback; kInvalidArgument for a bad
   /// URL, message or trust store; credential_line()'s errors when the endpoint's credential is not there.
   void send(AttemptId attempt, EgressPermit permit, TimePoint deadline, SendCallback done) override;
+  void stream(AttemptId attempt, EgressPermit permit, TimePoint deadline, BodyCallback on_body,
+              SendCallback done) override;
   void cancel(AttemptId attempt) override;
 
  private:

@@ -32,6 +32,7 @@ class ReplyParser final : public boost::beast::http::basic_parser<false> {
   /// Why put() failed, when it was the body's encoding; null otherwise.
   const char* wrong_encoding() const { return wrong_encoding_; }
   int status() const { return reply_.status; }
+  const std::string& body() const { return reply_.body; }  ///< So far.
   HttpReply take() { return std::move(reply_); }
 
  private:

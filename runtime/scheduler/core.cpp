@@ -57,8 +57,10 @@ void SchedulerCore::on(const EdgeFinished& event, TimePoint now, Actions& action
 
   if (const auto request = requests_.find(event.id); request != requests_.end()) {
     auto& state = request->second;
-    state.edge = event.ok ? Edge::kAnswered : Edge::kFailed;
-    if (!event.ok) {
+    state.edge = event.ok && !state.spoken ? Edge::kAnswered : Edge::kFailed;
+    if (state.spoken) {
+      // too late to be anyone's answer
+    } else if (!event.ok) {
       state.reason_if_none = Reason::kEdgeFailed;
     } else {
       state.edge_confidence = std::isfinite(event.confidence) ? double{event.confidence} : 0;
@@ -94,6 +96,19 @@ void SchedulerCore::on(const CloudFinished& event, TimePoint now, Actions& actio
   } else {
     state.next_attempt = elsewhere ? now : now + std::max(sites_.backoff(state.attempts), event.retry_after);
   }
+  advance(request, now, actions);
+}
+
+void SchedulerCore::on(const CloudSpeaks& event, TimePoint now, Actions& actions) {
+  const auto request = requests_.find(event.id);
+  if (request == requests_.end()) return;
+  auto& state = request->second;
+  if (std::find(state.in_flight.begin(), state.in_flight.end(), event.attempt) == state.in_flight.end()) return;
+  withdraw(request, Withdrawn::kOvertaken, now, actions, event.attempt);
+  if (state.edge == Edge::kQueued) queue_.remove(event.id);
+  state.spoken = state.cloud_over = true;
+  state.edge = Edge::kFailed;
+  state.reason_if_none = Reason::kCloudFailed;
   advance(request, now, actions);
 }
 
@@ -304,10 +319,11 @@ void SchedulerCore::try_cloud(Requests::iterator request, TimePoint now, Actions
   actions.push_back(StartCloud{id, attempt, site, state.deadline});
 }
 
-void SchedulerCore::withdraw(Requests::iterator request, Withdrawn why, TimePoint now, Actions& actions) {
+void SchedulerCore::withdraw(Requests::iterator request, Withdrawn why, TimePoint now, Actions& actions,
+                             AttemptId but) {
   auto& [id, state] = *request;
   for (AttemptId& attempt : state.in_flight) {
-    if (attempt == 0) continue;
+    if (attempt == 0 || attempt == but) continue;
     actions.push_back(CancelCloud{id, attempt});
     switch (why) {
       case Withdrawn::kLate:

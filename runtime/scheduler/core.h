@@ -52,6 +52,11 @@ struct CloudFinished {
   CloudVerdict verdict;
   Duration retry_after{};  ///< With kOverloaded: what the endpoint asked for; zero when it did not say.
 };
+/// The first piece of an attempt's answer is about to reach the app: from here on nothing else may answer.
+struct CloudSpeaks {
+  RequestId id;
+  AttemptId attempt;
+};
 struct TimerFired {
   RequestId id;
 };
@@ -59,7 +64,7 @@ struct CancelAsked {
   RequestId id;
 };
 struct ShutDown {};
-using Event = std::variant<Submitted, EdgeFinished, CloudFinished, TimerFired, CancelAsked, ShutDown>;
+using Event = std::variant<Submitted, EdgeFinished, CloudFinished, CloudSpeaks, TimerFired, CancelAsked, ShutDown>;
 
 // ---- what it answers ------------------------------------------------------------------------------------------------
 
@@ -127,6 +132,7 @@ class SchedulerCore {
     std::array<AttemptId, kAttemptsMax> in_flight{};  ///< Zero: none.
     std::uint8_t attempts = 0;                        ///< Begun.
     bool cloud_over = false;                          ///< No further attempt begins.
+    bool spoken = false;                              ///< The app has part of a cloud answer: no other will do.
     TimePoint next_attempt{};                         ///< Not before: a hedge's delay, a retry's backoff.
     TimePoint edge_start = kNever;                    ///< The latest at which a local pass would still be in time.
     TimePoint timer = kNever;
@@ -151,6 +157,7 @@ class SchedulerCore {
   void on(const Submitted& event, TimePoint now, Actions& actions);
   void on(const EdgeFinished& event, TimePoint now, Actions& actions);
   void on(const CloudFinished& event, TimePoint now, Actions& actions);
+  void on(const CloudSpeaks& event, TimePoint now, Actions& actions);
   void on(const TimerFired& event, TimePoint now, Actions& actions);
   void on(const CancelAsked& event, TimePoint now, Actions& actions);
   void on(const ShutDown& event, TimePoint now, Actions& actions);
@@ -170,7 +177,7 @@ class SchedulerCore {
   unsigned attempts_max(const State& state) const;
   Duration wait_for_slot(const State& state, RequestId id) const;
   enum class Withdrawn : std::uint8_t { kLate, kOvertaken, kUnwanted };
-  void withdraw(Requests::iterator request, Withdrawn why, TimePoint now, Actions& actions);
+  void withdraw(Requests::iterator request, Withdrawn why, TimePoint now, Actions& actions, AttemptId but = 0);
   void give_out(Requests::iterator request, TimePoint now, Actions& actions);
   void finish(Requests::iterator request, OutcomeStatus status, Reason reason, SiteId answered_by, Actions& actions);
 

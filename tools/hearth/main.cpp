@@ -13,6 +13,7 @@
 #include "tools/hearth/audit_command.h"
 #include "tools/hearth/calibrate_command.h"
 #include "tools/hearth/exit_codes.h"
+#include "tools/hearth/export_command.h"
 #include "tools/hearth/places.h"
 #include "tools/hearth/policy_command.h"
 #include "tools/hearth/scan_command.h"
@@ -41,6 +42,7 @@ constexpr std::array kCommands = {
     Command{"calibrate", "Measure the threshold of a cascade from labelled answers", calibrate_main},
     Command{"prepare", "Train the model pair, quantize its edge half, save both", models_main},
     Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
+    Command{"export", "Write the cloud half of a pair for Triton and KServe", export_main},
     Command{"scan", "Find personal data in JSON lines", scan_main},
     Command{"redact", "Replace personal data in JSON lines by placeholders", redact_main},
 };

@@ -41,6 +41,7 @@ struct World {
 class Runtime {
  public:
   using Callback = std::function<void(Outcome)>;
+  using PieceCallback = std::function<void(std::string_view)>;
 
   /// The real world: this device's clock, network, sensors, and LibTorch.
   /// Errors: everything wrong with the configuration, the policy and the model files, in one message.
@@ -58,6 +59,12 @@ class Runtime {
 
   /// Answers one request later: `done` runs exactly once, with the outcome, never inside this call.
   RequestId submit(Request request, Callback done);
+
+  /// The same for text that a cloud model writes: each piece goes to `on_piece` as it arrives, restored, on the loop
+  /// thread, before `done`. Only pairs whose cloud API is chat or completions have pieces; what the device answers, or
+  /// a server that does not stream, comes whole in the outcome alone. With the first piece the answer is this
+  /// attempt's: nothing else answers any more, and when it breaks off the outcome is kFailed.
+  RequestId submit(Request request, PieceCallback on_piece, Callback done);
 
   /// Withdraws a submitted request: its outcome is kCancelled, at once. False when it already has an outcome.
   bool cancel(RequestId request);

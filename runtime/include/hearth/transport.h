@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct SendResult {
 class Transport {
  public:
   using SendCallback = std::function<void(SendResult)>;
+  /// More of a body.
+  using BodyCallback = std::function<void(std::string_view)>;
 
   virtual ~Transport() = default;
 
@@ -42,6 +45,18 @@ class Transport {
   /// Errors: kDeadlineExceeded at `deadline`; kCancelled; kUnavailable when the connection fails or breaks; kCorrupt
   /// when the other side does not speak HTTP; kResourceExhausted when the reply exceeds its size limit.
   virtual void send(AttemptId attempt, EgressPermit permit, TimePoint deadline, SendCallback done) = 0;
+
+  /// send(), which also hands the body of a 200 reply over as it arrives, unpacked; `done` gets the whole of it again.
+  /// `on_body` runs on the loop thread, perhaps inside this object: it must not call back into it. This one, for
+  /// transports that know no pieces, hands over the whole at the end.
+  virtual void stream(AttemptId attempt, EgressPermit permit, TimePoint deadline, BodyCallback on_body,
+                      SendCallback done) {
+    send(attempt, std::move(permit), deadline,
+         [on_body = std::move(on_body), done = std::move(done)](SendResult result) {
+           if (result.reply.ok() && result.reply->status == 200) on_body(result.reply->body);
+           done(std::move(result));
+         });
+  }
 
   /// Ends an attempt in flight; its `done` gets kCancelled. Unknown ids are ignored: the reply may already be on its
   /// way.

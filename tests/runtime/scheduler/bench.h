@@ -14,6 +14,7 @@ using scheduler::CancelAsked;
 using scheduler::CancelCloud;
 using scheduler::CloudFinished;
 using scheduler::CloudSites;
+using scheduler::CloudSpeaks;
 using scheduler::CloudVerdict;
 using scheduler::EdgeFinished;
 using scheduler::Event;

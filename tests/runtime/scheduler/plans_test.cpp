@@ -226,3 +226,52 @@ TEST_CASE("what cannot be in time any more is refused at once, or goes to the cl
   CHECK(refused.reason == Reason::kQueueTooLong);
   CHECK(count_starts(bench.tell(planned(PlanKind::kEdge, ++id), now)) == 1);
 }
+
+TEST_CASE("once an attempt speaks, no other answer is taken and no other attempt begins", "[scheduler]") {
+  Bench bench(two_endpoints());
+  const auto first = only<StartCloud>(bench.tell(planned(PlanKind::kHedge, 1, Mask::all(2))));
+  const auto second = only<StartCloud>(bench.tell(TimerFired{1}, at(60)));
+  const auto spoken = bench.tell(CloudSpeaks{1, second.attempt}, at(70));
+  CHECK(only<CancelCloud>(spoken).attempt == first.attempt);
+  CHECK(none<Finish>(spoken));
+  CHECK(bench.tell(CloudSpeaks{1, second.attempt}, at(71)).empty());  // said again, it changes nothing
+  CHECK(bench.tell(CloudSpeaks{1, first.attempt}, at(71)).empty());
+  const auto finish = only<Finish>(bench.tell(ended(second, CloudVerdict::kAnswered), at(90)));
+  CHECK(finish.answered_by == second.site);
+}
+
+TEST_CASE("an answer that breaks off after its first piece is not made good by the device", "[scheduler]") {
+  Bench bench(two_endpoints());
+  const auto start = only<StartCloud>(bench.tell(planned(PlanKind::kSafetyNet, 1, Mask::all(2))));
+  bench.tell(CloudSpeaks{1, start.attempt}, at(10));
+  CHECK(none<Finish>(bench.tell(EdgeFinished{1, true, 1.0f}, at(20))));
+  const auto actions = bench.tell(ended(start, CloudVerdict::kFailed), at(30));
+  CHECK(none<StartCloud>(actions));
+  CHECK(only<Finish>(actions).status == OutcomeStatus::kFailed);
+  CHECK(only<Finish>(actions).reason == Reason::kCloudFailed);
+}
+
+TEST_CASE("a stall after the first piece ends at the deadline, also with a local answer at hand", "[scheduler]") {
+  Bench bench(two_endpoints());
+  const auto start = only<StartCloud>(bench.tell(planned(PlanKind::kSafetyNet, 1)));
+  bench.tell(EdgeFinished{1, true, 1.0f}, at(5));
+  CHECK(only<SetTimer>(bench.tell(CloudSpeaks{1, start.attempt}, at(10))).due == at(200));
+  CHECK(none<Finish>(bench.tell(TimerFired{1}, at(190))));  // where the local answer would have been given
+  const auto actions = bench.tell(TimerFired{1}, at(200));
+  CHECK(only<CancelCloud>(actions).attempt == start.attempt);
+  CHECK(only<Finish>(actions).status == OutcomeStatus::kFailed);
+  CHECK(only<Finish>(actions).reason == Reason::kDeadlinePassed);
+}
+
+TEST_CASE("a request that waits for the device leaves its queue when the cloud speaks", "[scheduler]") {
+  RuntimeConfig config = two_endpoints();
+  config.limits.edge_slots = 1;
+  Bench bench(config);
+  bench.tell(planned(PlanKind::kEdge, 1));
+  const auto start = only<StartCloud>(bench.tell(planned(PlanKind::kSafetyNet, 2)));
+  CHECK(bench.core.queued() == 1);
+  bench.tell(CloudSpeaks{2, start.attempt}, at(10));
+  CHECK(bench.core.queued() == 0);
+  CHECK(none<RunEdge>(bench.tell(EdgeFinished{1, true, 1.0f}, at(20))));
+  CHECK(only<Finish>(bench.tell(ended(start, CloudVerdict::kAnswered), at(30))).answered_by == start.site);
+}
