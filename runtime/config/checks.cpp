@@ -23,10 +23,13 @@ bool is_name(std::string_view name) {
 }
 /// As servers name models: "meta-llama/Llama-3.1-8B", "llama3:8b".
 bool is_model_name(std::string name) {
-  if (name.starts_with('/') || name.ends_with('/')) return false;
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return c == '/' || c == ':'; }, '-');
-  return is_name(name);
+  if (name.size() > 128) return false;
+  std::replace(name.begin(), name.end(), ':', '-');
+  for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+    end = name.find('/', begin);
+    if (!is_name(std::string_view(name).substr(begin, end - begin))) return false;  // empty, "." and ".." too
+  }
+  return true;
 }
 constexpr const char* kNameRule = "expected 1 to 128 letters, digits, '-', '_' or '.'";
 
