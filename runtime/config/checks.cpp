@@ -121,7 +121,36 @@ void check_fit(const std::vector<TensorSpec>& edge, const std::vector<TensorSpec
 }
 
 /// A pair that takes nothing but the request's text has no tensors to check, and may answer in text.
-bool is_text_only(const ModelPair& pair) { return pair.edge.inputs.empty() && !pair.cloud.text_input.empty(); }
+bool is_text_only(const ModelPair& pair) {
+  return pair.edge.inputs.empty() && (!pair.cloud.text_input.empty() || !pair.edge.endpoint.empty());
+}
+
+bool is_one_text(const std::vector<TensorSpec>& outputs) {
+  return outputs.size() == 1 && outputs[0].datatype == Datatype::kBytes && extent_of(outputs[0].shape) == Extent{1, 0};
+}
+
+/// The local half is a file, or a server on this device.
+void check_edge_source(const ModelPair& pair, const Report& report) {
+  const EdgeBinding& edge = pair.edge;
+  if (edge.endpoint.empty()) {
+    if (edge.file.empty()) report("/edge/file", "expected the path of a TorchScript file");
+    const bool more = !edge.model.empty() || !edge.system_prompt.empty() || edge.tokens_max > 0;
+    if (more) report("/edge", "model, system_prompt and tokens_max belong to an endpoint");
+    return;
+  }
+  const auto url = parse_url(edge.endpoint);
+  if (!url.ok()) {
+    report("/edge/endpoint", url.error().message);
+  } else if (url.value().secure() || !is_loopback(url.value().host)) {
+    report("/edge/endpoint",
+           "expected http:// to this machine (localhost, 127.0.0.0/8, [::1]): it counts as the device");
+  }
+  if (!edge.file.empty()) report("/edge/endpoint", "expected a file or an endpoint, not both");
+  if (!is_model_name(edge.model)) report("/edge/model", "expected the model's name on that server");
+  if (!edge.inputs.empty() || !is_one_text(edge.outputs)) {
+    report("/edge/endpoint", "expected a pair for text alone: no inputs, and one BYTES [1] output");
+  }
+}
 
 /// The OpenAI API knows text, and one answer to it.
 void check_api(const ModelPair& pair, const Report& report) {
@@ -138,9 +167,8 @@ void check_api(const ModelPair& pair, const Report& report) {
   if (!cloud.version.empty())
     report("/cloud/version", "the OpenAI API knows no versions: it belongs into the model's name");
   const bool embeds = cloud.api == CloudApi::kEmbeddings;
-  const Datatype wanted = embeds ? Datatype::kFp32 : Datatype::kBytes;
-  const bool fits = cloud.outputs.size() == 1 && cloud.outputs[0].datatype == wanted &&
-                    (embeds || extent_of(cloud.outputs[0].shape) == Extent{1, 0});
+  const bool one_vector = cloud.outputs.size() == 1 && cloud.outputs[0].datatype == Datatype::kFp32;
+  const bool fits = embeds ? one_vector : is_one_text(cloud.outputs);
   if (!fits) {
     report("/cloud/outputs", embeds ? "expected one FP32 tensor, the embedding" : "expected one BYTES [1], the answer");
   }
@@ -172,7 +200,7 @@ void check_cloud(const ModelPair& pair, const Report& report) {
 
 void check_pair(const ModelPair& pair, const Report& report) {
   if (!is_name(pair.name)) report("/name", kNameRule);
-  if (pair.edge.file.empty()) report("/edge/file", "expected the path of a TorchScript file");
+  check_edge_source(pair, report);
   if (!pair.edge.sha256.empty() && !is_sha256(pair.edge.sha256)) {
     report("/edge/sha256", "expected 64 lower-case hexadecimal digits");
   }

@@ -92,8 +92,16 @@ void read_specs(JsonReader& reader, std::string_view key, std::vector<TensorSpec
 
 void read_halves(JsonReader& reader, const std::string& file, ModelPair& pair) {
   reader.object("edge", [&](JsonReader& edge) {
-    edge.require({"file", "inputs", "outputs"});
+    if (edge.has("endpoint")) {
+      edge.require({"outputs"});
+    } else {
+      edge.require({"file", "inputs", "outputs"});
+    }
     edge.read("file", pair.edge.file);
+    edge.read("endpoint", pair.edge.endpoint);
+    edge.read("model", pair.edge.model);
+    edge.read("system_prompt", pair.edge.system_prompt);
+    edge.read("tokens_max", pair.edge.tokens_max, 0, 1'000'000);
     edge.read("sha256", pair.edge.sha256);
     read_specs(edge, "inputs", pair.edge.inputs);
     read_specs(edge, "outputs", pair.edge.outputs);

@@ -167,7 +167,7 @@ Outcome Runtime::Core::infer(const Request& request) {
       break;
     }
     lock.unlock();
-    edge_finished(entry, entry->pair->model->run(request.inputs));
+    edge_finished(entry, entry->pair->model->run(edge_inputs(*entry)));
     lock.lock();
   }
   if (--callers_ == 0) left_.notify_all();
@@ -335,10 +335,17 @@ void Runtime::Core::hand_over(RequestId id) {
 
 // ---- the edge -------------------------------------------------------------------------------------------------------
 
+/// Stay valid as long as the entry does.
+std::span<const Tensor> Runtime::Core::edge_inputs(Entry& entry) {
+  if (entry.pair->pair.edge.endpoint.empty()) return entry.request->inputs;
+  entry.edge_text.assign(1, Tensor::of_text("text", entry.request->text));
+  return entry.edge_text;
+}
+
 void Runtime::Core::start_edge(const EntryPtr& entry) {
   ++passes_;
   // The closure keeps the entry and with it the inputs alive, also when the request is finished before the pass.
-  entry->pair->model->start(entry->request->inputs, [self = shared_from_this(), entry](EdgeModel::Outputs outputs) {
+  entry->pair->model->start(edge_inputs(*entry), [self = shared_from_this(), entry](EdgeModel::Outputs outputs) {
     self->edge_finished(entry, std::move(outputs));
     Lock lock(self->mutex_);
     if (--self->passes_ == 0) self->left_.notify_all();

@@ -67,6 +67,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
     bool run_edge = false;   ///< The waiting caller is to run the forward pass.
     bool finished = false;
     std::condition_variable changed;
+    std::vector<Tensor> edge_text;  ///< The request's text as the input of an edge model that takes it.
     std::vector<Tensor> edge_outputs;
     std::vector<Tensor> cloud_outputs;
     Outcome outcome;  ///< Attempts and confidence are filled in on the way, the rest at the end.
@@ -95,6 +96,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   void on(const scheduler::Finish& action, const EntryPtr& entry, TimePoint now);
   void deliver(const EntryPtr& entry);
   void start_edge(const EntryPtr& entry);
+  static std::span<const Tensor> edge_inputs(Entry& entry);
   void attempt_denied(const EntryPtr& entry, AttemptId attempt, const Error& error);
   void end_attempt(Entry& entry, AttemptId attempt, ErrorCode error, std::uint64_t bytes_sent);
   void keep_records();

@@ -51,7 +51,11 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeConfig& config, Lo
   edge::LogLine engine_log;
   if (log) engine_log = [log](std::string_view line) { log(LogLevel::kWarning, line); };
   const auto engine = std::make_shared<edge::TorchEngine>(config.threads, engine_log);
-  world.load_edge_model = [engine](const ModelPair& pair) { return engine->load(pair.edge); };
+  world.load_edge_model = [engine,
+                           limits = config.limits](const ModelPair& pair) -> Result<std::shared_ptr<EdgeModel>> {
+    if (pair.edge.endpoint.empty()) return engine->load(pair.edge);
+    return net::make_local_text_model(pair.edge, limits.edge_slots, limits.reply_kib_max * 1024);
+  };
   world.redaction_secret = secret_from_entropy();
   return create(seeded, std::move(world), std::move(log));
 }

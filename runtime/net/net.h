@@ -7,6 +7,7 @@
 #include <string>
 
 #include <hearth/config.h>
+#include <hearth/edge_model.h>
 #include <hearth/event_loop.h>
 #include <hearth/time.h>
 #include <hearth/transport.h>
@@ -37,5 +38,11 @@ std::shared_ptr<EventLoop> make_asio_loop();
 /// Destroying it ends every attempt in flight: `done` gets kCancelled on the loop thread, perhaps after the destructor
 /// returned; when the loop is destroyed first, `done` is destroyed without being called.
 std::shared_ptr<Transport> make_http_transport(EventLoop& loop, HttpOptions options);
+
+/// An edge model that is a server on this device: `binding.endpoint`, which must be a loopback address. Its one input
+/// is the text, as BYTES [1]. No permit is asked for: what it gets has not left the device. One connection per pass, at
+/// most `threads` passes of start() at a time; a pass that takes 60 s fails. sha256() is what the binding says.
+Result<std::shared_ptr<EdgeModel>> make_local_text_model(const EdgeBinding& binding, std::size_t threads,
+                                                         std::uint64_t reply_bytes_max);
 
 }  // namespace hearth::net

@@ -22,6 +22,13 @@ struct EdgeBinding {
   std::string sha256;              ///< Lower-case hex. Empty: not checked (the outcome still shows what was loaded).
   std::vector<TensorSpec> inputs;  ///< Empty only where the cloud half takes Request::text: a pair for text alone.
   std::vector<TensorSpec> outputs;
+  /// In place of a file, for a pair for text alone: a server on this device that speaks the OpenAI API, such as
+  /// `http://127.0.0.1:8080/v1`. Loopback addresses only. It counts as this device, so what it gets has not left: that
+  /// it keeps it here is up to whoever runs it.
+  std::string endpoint;
+  std::string model;             ///< Its name on that server, for chat/completions.
+  std::string system_prompt;     ///< What the model is told before the text.
+  std::uint64_t tokens_max = 0;  ///< Longest answer. 0: the server's choice.
 };
 
 /// What a pair's cloud half is asked with. All but kInfer are the OpenAI API's, for pairs of text alone.

@@ -350,6 +350,36 @@ TEST_CASE("a pair for a text API is read, and only text goes with it") {
         "c.json:2: /endpoints: none speaks the protocol \"oip\", which the cloud half of model \"tagger\" needs");
 }
 
+TEST_CASE("an edge half may be a server on this device, for text and on loopback only") {
+  const Folder folder("edge_endpoint");
+  const auto read = [&](const std::string& edge) {
+    const std::string file = folder.write("p.json", R"({"name": "notes", "edge": {)" + edge + "}}");
+    const auto pair = load_pair(file);
+    return pair.ok() ? "(accepted)" : test::without_columns(without(folder, pair.error().message));
+  };
+  const std::string outputs = R"("outputs": [{"name": "y", "datatype": "BYTES", "shape": [1]}])";
+  const std::string model = R"("model": "llama3:8b", )";
+  CHECK(read(R"("endpoint": "http://127.0.0.1:8080/v1", )" + model + outputs) == "(accepted)");
+  CHECK(read(R"("endpoint": "http://[::1]:8080", "system_prompt": "Be short.", "tokens_max": 9, )" + model + outputs) ==
+        "(accepted)");
+  const std::string elsewhere =
+      "p.json:1: /edge/endpoint: expected http:// to this machine (localhost, 127.0.0.0/8, "
+      "[::1]): it counts as the device";
+  CHECK(read(R"("endpoint": "http://192.168.0.2:8080/v1", )" + model + outputs) == elsewhere);
+  CHECK(read(R"("endpoint": "https://llm.example.org/v1", )" + model + outputs) == elsewhere);
+  CHECK(read(R"("endpoint": "http://127.0.0.1:1", "file": "model.pt", )" + model + outputs) ==
+        "p.json:1: /edge/endpoint: expected a file or an endpoint, not both");
+  CHECK(read(R"("endpoint": "http://127.0.0.1:1", )" + outputs) ==
+        "p.json:1: /edge/model: expected the model's name on that server");
+  CHECK(read(R"("endpoint": "http://127.0.0.1:1", )" + model +
+             R"("outputs": [{"name": "y", "datatype": "FP32", "shape": [1]}])") ==
+        "p.json:1: /edge/endpoint: expected a pair for text alone: no inputs, and one BYTES [1] output");
+  CHECK(pair_refusal(R"({"name": "t", "edge": {"file": "model.pt", "model": "m",
+    "inputs": [{"name": "x", "datatype": "FP32", "shape": [1]}], )" +
+                     std::string(R"("outputs": [{"name": "y", "datatype": "FP32", "shape": [1]}]}})")) ==
+        "p.json:1: /edge: model, system_prompt and tokens_max belong to an endpoint");
+}
+
 TEST_CASE("32 endpoints are one too many") {
   std::string list;
   for (int i = 0; i < 32; ++i) {

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <mutex>
 
 #include <httplib.h>
@@ -70,6 +71,7 @@ struct LoopbackWorld {
     if (!journal.ok()) throw std::runtime_error(journal.error().message);
     world.journal = journal.value();
     world.load_edge_model = [loop = world.loop.get()](const ModelPair& pair) -> Result<std::shared_ptr<EdgeModel>> {
+      if (!pair.edge.endpoint.empty()) return net::make_local_text_model(pair.edge, 2, 1 << 20);
       const bool text = pair.edge.inputs.empty();
       const auto answer = [text](std::span<const Tensor>) -> EdgeModel::Outputs {
         if (text) return std::vector<Tensor>{Tensor::of_text("answer", "at home")};
@@ -185,4 +187,45 @@ TEST_CASE("a pair is sent only where its API is spoken", "[facade][loopback]") {
   }
   CHECK(world.server.stats().ok == 6);
   CHECK(world.server.stats().infer_requests == 6);
+}
+
+TEST_CASE("a text server on this device answers as the device, whatever the class", "[facade][loopback]") {
+  stub::StubConfig local_config;
+  local_config.text_models = {"llama3:8b"};
+  stub::StubServer local(local_config, {});
+  const auto port = local.start();
+  REQUIRE(port.ok());
+  LoopbackWorld world;
+  EdgeBinding& edge = world.config.models[0].edge;
+  edge.file.clear();
+  edge.endpoint = "http://127.0.0.1:" + std::to_string(port.value()) + "/v1";
+  edge.model = "llama3:8b";
+  world.start();
+  const Outcome outcome = world.ask(note("The knee hurts. Bring cake.", "visit", "secret"));
+  CHECK(outcome.data_class == "secret");
+  CHECK(outcome.served_on == "edge");
+  CHECK(answer_of(outcome) == "In short: The knee hurts. Bring cake.");
+  CHECK(outcome.bytes_sent == 0);
+  CHECK(local.stats().ok == 1);
+  CHECK(world.server.stats().requests == 0);
+  std::promise<Outcome> submitted;  // on a thread of the model's own
+  Request request = note("Mail ann@example.com. Now.", "visit", "secret");
+  request.deadline = 30s;
+  world.runtime->submit(request, [&](Outcome one) { submitted.set_value(std::move(one)); });
+  CHECK(answer_of(submitted.get_future().get()) == "In short: Mail ann@example.com. Now.");
+  local.stop();
+  const Outcome alone = world.ask(note("The knee hurts.", "visit", "secret"));
+  CHECK(alone.status == OutcomeStatus::kFailed);
+  CHECK(alone.reason == Reason::kEdgeFailed);
+  CHECK(alone.message.starts_with("the local text server: "));
+  CHECK(world.everything().find("knee") == std::string::npos);
+}
+
+TEST_CASE("a local text server elsewhere than on this device is refused", "[facade]") {
+  EdgeBinding edge;
+  edge.model = "m";
+  for (const std::string url : {"http://203.0.113.5/v1", "https://127.0.0.1/v1", "http://localhost.example/v1", "7"}) {
+    edge.endpoint = url;
+    CHECK_FALSE(net::make_local_text_model(edge, 1, 1 << 20).ok());
+  }
 }
