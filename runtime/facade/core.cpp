@@ -312,7 +312,8 @@ void Runtime::Core::deliver(const EntryPtr& entry) {
 void Runtime::Core::hand_over(RequestId id) {
   {
     Outcome outcome;
-    Callback done;  // what it holds is the app's, and goes without the lock: its destructor may call back
+    Callback done;  // what these hold is the app's, and goes without the lock: its destructor may call back
+    PieceCallback on_piece;
     {
       Lock lock(mutex_);
       auto found = undelivered_.find(id);
@@ -324,6 +325,7 @@ void Runtime::Core::hand_over(RequestId id) {
       }
       outcome = std::move(found->second->outcome);
       done = std::move(found->second->done);
+      on_piece = std::move(found->second->on_piece);
       undelivered_.erase(found);
       ++callbacks_;
     }

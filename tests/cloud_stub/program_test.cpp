@@ -45,6 +45,8 @@ TEST_CASE("bad flags exit with 2 and a line for each problem") {
   CHECK(run("--null-model n --no-such-flag").code == 2);
   CHECK(run("--null-model n --port 70000").code == 2);
   CHECK(run("--null-model n --seed -1").code == 2);
+  CHECK(run("--null-model n --imitate nobody").code == 2);
+  CHECK(run("--null-model n --piece-ms -1").code == 2);
   const auto many = run("--null-model n --null-model n --error-rate 2 --latency-ms nan --config no/such.json");
   CHECK(many.code == 2);
   CHECK(has(many.output, "--null-model n: a model of this name is there already"));
@@ -70,6 +72,11 @@ TEST_CASE("it says where it listens and ends with its standard input") {
   CHECK(has(plain.output, R"("requests":0)"));
   const auto as_json = run("--null-model n --json");
   CHECK(as_json.output.find(R"({"listening":"http://127.0.0.1:)") == 0);
+}
+
+TEST_CASE("a text model or the manners of another server are enough to serve") {
+  CHECK(run("--text-model small --piece-ms 5").code == 0);
+  CHECK(run("--null-model n --imitate mlserver").code == 0);
 }
 
 TEST_CASE("with faults it says where its server is, and a verdict ends it") {

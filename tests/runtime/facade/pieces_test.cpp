@@ -263,6 +263,26 @@ TEST_CASE("a server that answers in one is an answer without pieces", "[facade][
   CHECK(heard.pieces().empty());
 }
 
+TEST_CASE("what a piece callback holds is let go without the runtime's lock", "[facade][loopback]") {
+  PiecesWorld world([](Peer& peer) {
+    peer.read_request();
+    peer.send(kHead + said("The") + kEnd);
+  });
+  std::promise<std::string> asked;
+  struct CallsBack {
+    Runtime* runtime;
+    std::promise<std::string>& asked;
+    ~CallsBack() { asked.set_value(runtime->policy_sha256()); }
+  };
+  std::shared_ptr<CallsBack> held(new CallsBack{world.runtime.get(), asked});
+  Request request = note("red boots");
+  request.deadline = 60s;
+  world.runtime->submit(
+      std::move(request), [held](std::string_view) {}, [](const Outcome&) {});
+  held.reset();
+  CHECK(asked.get_future().get() == world.runtime->policy_sha256());
+}
+
 TEST_CASE("shutting down in the middle of a piece waits for it and then gives the outcome", "[facade][loopback]") {
   std::promise<void> in_piece, go_on;
   PiecesWorld world([](Peer& peer) {
