@@ -113,7 +113,8 @@ Result<torch::jit::Module> alone(const FoundLayer& layer, LayerKind kind) {
   return kind == LayerKind::kFloat ? frozen : freeze_module(frozen);
 }
 
-void measure_layer(const FoundLayer& found, const at::Tensor& x, OptimizedLayer& layer) {
+void measure_layer(const FoundLayer& found, const at::Tensor& x, const OptimizeOptions& options,
+                   OptimizedLayer& layer) {
   const c10::InferenceMode inference;
   std::vector<std::function<void()>> calls;
   std::vector<LayerKind> kinds;
@@ -125,19 +126,21 @@ void measure_layer(const FoundLayer& found, const at::Tensor& x, OptimizedLayer&
     calls.push_back([shared, x] { shared->forward({x}); });
     kinds.push_back(kind);
   }
-  const auto spreads = measure_in_turns(calls, kLayerTurns, kTurnUs);
+  const auto spreads = options.measure ? options.measure(calls) : measure_in_turns(calls, kLayerTurns, kTurnUs);
   for (std::size_t i = 0; i < kinds.size(); ++i) layer.times[index_of(kinds[i])] = spreads[i];
 }
 
-/// Kinds that are faster than float, the fastest first.
+/// Kinds that are faster than float, the fastest first. int4 has to earn its lower accuracy.
 Kinds faster_kinds(const OptimizedLayer& layer) {
   Kinds kinds;
-  const auto time_of = [&](LayerKind kind) { return layer.times[index_of(kind)]->p50_us; };
+  const auto cost = [&](LayerKind kind) {
+    return layer.times[index_of(kind)]->p50_us * (kind == LayerKind::kInt4 ? 1 + kFasterMin : 1);
+  };
   for (const LayerKind kind : kLayerKinds) {
     if (!layer.times[index_of(kind)] || kind == LayerKind::kFloat) continue;
-    if (time_of(kind) < time_of(LayerKind::kFloat) * (1 - kFasterMin)) kinds.push_back(kind);
+    if (cost(kind) < cost(LayerKind::kFloat) * (1 - kFasterMin)) kinds.push_back(kind);
   }
-  std::ranges::sort(kinds, {}, time_of);
+  std::ranges::sort(kinds, {}, cost);
   return kinds;
 }
 
@@ -239,7 +242,7 @@ void Search::measure_layers(const std::vector<FoundLayer>& found) {
     } else {
       say("measuring " + title(i, layer) + ", " + std::to_string(i + 1) + " of " + std::to_string(found.size()));
       layer.rows = static_cast<std::size_t>(given[i].numel()) / layer.inputs;
-      measure_layer(found[i], given[i], layer);
+      measure_layer(found[i], given[i], options_, layer);
       if (faster_kinds(layer).empty()) layer.why_float = "float is fastest";
     }
   }
@@ -304,7 +307,7 @@ Result<bool> Search::faster(EdgeModel& model) {
   bool ran = true;
   const auto pass = [&](EdgeModel& of) { return [&] { ran &= of.run(options_.inputs).ok(); }; };
   const std::vector<std::function<void()>> calls = {pass(*float_model_), pass(model)};
-  const auto spreads = measure_in_turns(calls, kModelTurns, kTurnUs);
+  const auto spreads = options_.measure ? options_.measure(calls) : measure_in_turns(calls, kModelTurns, kTurnUs);
   if (!ran) return Error{ErrorCode::kInternal, options_.binding.file + ": a pass failed while it was measured"};
   result_.before = spreads[0];
   result_.after = spreads[1];

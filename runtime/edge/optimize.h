@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,9 @@ struct OptimizeOptions {
   std::function<Result<double>(EdgeModel& candidate)> loss;
   double loss_max = 0;
   std::function<void(std::string_view)> progress;  ///< One line, no payload; may be empty.
+  /// How calls are timed; empty: measure_in_turns(). A layer's come by LayerKind, without those it cannot have; the
+  /// whole model's are the float model and the candidate.
+  std::function<std::vector<Spread>(std::span<const std::function<void()>> calls)> measure;
 };
 
 /// A layer, what it was measured to cost with its activation, and what became of it.
