@@ -66,7 +66,9 @@ std::vector<at::Tensor> record_inputs(EdgeModel& model, const std::vector<Tensor
   now = &recording;
   const auto note = [](const at::RecordFunction& called) -> std::unique_ptr<at::ObserverContext> {
     const std::string_view name = called.name();
-    const auto arguments = called.inputs();
+    auto arguments = called.inputs();
+    // LibTorch shows the interpreter's whole stack; a call's own arguments are its last.
+    if (arguments.size() > called.num_inputs()) arguments = arguments.slice(arguments.size() - called.num_inputs());
     const bool linear = name == "aten::linear", product = name == "aten::matmul" || name == "aten::mm";
     if (now == nullptr || (!linear && !product && name != "aten::addmm")) return nullptr;
     const std::size_t x = linear || product ? 0 : 1;
