@@ -4,13 +4,13 @@
 
 namespace hearth::edge {
 
-Result<Quantized> quantize_dynamic(const std::string& in_file, const std::string& out_file) {
+Result<Quantized> quantize_dynamic(const std::string& in_file, const std::string& out_file, LayerKind kind) {
   silence_torch();
   WarningSink sink({});
   const WarningRoute route(&sink);
   const auto bytes = read_model_file(in_file);
   if (!bytes.ok()) return bytes.error();
-  if (std::string_view(quantized_engine_for(bytes.value().size())) == "none") {
+  if (kind == LayerKind::kTorchInt8 && std::string_view(quantized_engine_for(bytes.value().size())) == "none") {
     return Error{ErrorCode::kUnavailable, "this LibTorch has no engine for quantized layers"};
   }
   const PackingEngine engine(bytes.value().size());
@@ -22,7 +22,8 @@ Result<Quantized> quantize_dynamic(const std::string& in_file, const std::string
     fuse_linears(module.value());
     auto frozen = freeze_module(module.value());
     for (const FoundLayer& layer : find_linear_layers(frozen)) {
-      if (const auto done = replace_layer(frozen, layer, LayerKind::kTorchInt8, false); !done.ok()) return done.error();
+      const auto done = replace_layer(frozen, layer, kind, kind != LayerKind::kTorchInt8);
+      if (!done.ok()) return Error{done.error().code, in_file + ": " + done.error().message};
       ++quantized.layers;
     }
     if (quantized.layers == 0) {
