@@ -15,9 +15,9 @@ namespace {
 
 using kernels::Activation;
 
-constexpr std::size_t kLayerTurns = 30;
-constexpr std::size_t kModelTurns = 60;
-constexpr double kTurnUs = 1'000;
+constexpr std::size_t kLayerTurns = 100;
+constexpr std::size_t kModelTurns = 200;
+constexpr double kTurnUs = 200;  // Short, so that other work falls on few of them.
 constexpr double kFasterMin = 0.02;  // Less could be chance.
 
 using Kinds = std::vector<LayerKind>;
