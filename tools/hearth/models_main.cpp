@@ -1,9 +1,10 @@
-// `hearth prepare` and `hearth run`, the commands that need LibTorch: flags in, an exit code out.
+// `hearth prepare`, `hearth optimize` and `hearth run`, the commands that need LibTorch: flags in, an exit code out.
 #include <exception>
 #include <iostream>
 #include <string>
 
 #include "tools/hearth/command.h"
+#include "tools/hearth/optimize_command.h"
 #include "tools/hearth/prepare.h"
 #include "tools/hearth/run.h"
 
@@ -30,6 +31,28 @@ void describe_prepare(CLI::App& prepare, PrepareOptions& options) {
   prepare.add_flag("--force", options.force, "Train even when the folder holds what these settings make");
   prepare.add_flag("--quiet", options.quiet, "Print nothing on standard output");
   prepare.add_flag("--json", options.json, "Print prepare.json, and nothing else, on standard output");
+}
+
+void describe_optimize(CLI::App& optimize, OptimizeFlags& flags) {
+  optimize.footer(
+      std::string("Example: hearth optimize models/edge_float.pt --out models/edge_fast.pt\n"
+                  "         hearth optimize app/pair.json --out app/fast.pt --output-error 0.05 --json\n"
+                  "Exit code 1: nothing is faster than float within the budget; only the report is written.\n") +
+      kExitCodes);
+  optimize.add_option("MODEL", flags.model, "pair.json, or a TorchScript file of float layers")->required();
+  optimize.add_option("--out", flags.out, "Where the optimized TorchScript file goes")->required();
+  optimize.add_option("--report", flags.report, "Where the report goes [OUT.json]");
+  optimize.add_option("--pair", flags.pair, "Tells a TorchScript file's inputs [pair.json beside MODEL]");
+  optimize.add_option(
+      "--calibration-data", flags.calibration_data,
+      "Folder with Fashion-MNIST; used unasked for pairs of its kind, others are judged by random inputs");
+  optimize.add_option("--target-accuracy-loss", flags.target_accuracy_loss, "Share of photos that may be lost")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  optimize.add_option("--output-error", flags.output_error, "Without photos: relative error that outputs may have")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  optimize.add_flag("--json", flags.json, "Print the report, and nothing else, on standard output");
 }
 
 void describe_run(CLI::App& run, RunOptions& options) {
@@ -65,6 +88,10 @@ int dispatch(int argc, char** argv) {
   PrepareOptions prepare_options;
   CLI::App* prepare_command = app.add_subcommand("prepare", "Train the model pair, quantize its edge half, save both");
   describe_prepare(*prepare_command, prepare_options);
+  OptimizeFlags optimize_flags;
+  CLI::App* optimize_command =
+      app.add_subcommand("optimize", "Find the fastest mix of float, int8 and int4 layers on this device");
+  describe_optimize(*optimize_command, optimize_flags);
   RunOptions run_options;
   CLI::App* run_command =
       app.add_subcommand("run", "Stream photos through edge-only, cloud-only and hearth, and compare");
@@ -72,6 +99,7 @@ int dispatch(int argc, char** argv) {
 
   if (const auto code = parse_flags(app, argc, argv)) return *code;
   if (prepare_command->parsed()) return prepare(prepare_options);
+  if (optimize_command->parsed()) return optimize(optimize_flags);
   return run(run_options);
 }
 

@@ -98,6 +98,29 @@ TEST_CASE("A linear layer written as matrix products is found too") {
   CHECK(quantized.value().layers == 1);
 }
 
+TEST_CASE("Our own kernels make a file that is the same each time, smaller, and answers nearly as the float one") {
+  TempFolder folder;
+  const std::string plain = folder.path() / "float.pt";
+  const std::string ours = folder.path() / "ours.pt";
+  save_perceptron(plain);
+  edge::TorchEngine engine(1);
+  const auto exact = scores_of(engine, plain);
+  const float largest = std::abs(*std::ranges::max_element(exact, {}, [](float x) { return std::abs(x); }));
+  for (const auto& [kind, tolerance] :
+       {std::pair(edge::LayerKind::kInt8, 0.03f), std::pair(edge::LayerKind::kInt4, 0.3f)}) {
+    REQUIRE(edge::quantize_dynamic(plain, ours, kind).value().layers == 2);
+    const std::string bytes = bytes_of(ours);
+    CHECK(bytes.size() < std::filesystem::file_size(plain));
+    const auto near = scores_of(engine, ours);
+    float worst = 0;
+    for (std::size_t i = 0; i < exact.size(); ++i) worst = std::max(worst, std::abs(exact[i] - near[i]));
+    CHECK(worst < tolerance * largest);
+    CHECK(worst > 0);
+    REQUIRE(edge::quantize_dynamic(plain, ours, kind).ok());
+    CHECK(bytes_of(ours) == bytes);
+  }
+}
+
 TEST_CASE("What cannot be quantized is refused in one line and leaves no file") {
   TempFolder folder;
   const std::string out = folder.path() / "out.pt";

@@ -1,0 +1,44 @@
+/// \file Judges: how much worse a candidate of `hearth optimize` answers than the float model.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <hearth/config.h>
+#include <hearth/edge_model.h>
+#include <hearth/result.h>
+
+namespace hearth::tool {
+
+/// Compares models on inputs of its own. Threads: one.
+class Judge {
+ public:
+  virtual ~Judge() = default;
+  /// In words.
+  virtual std::string judged_on() const = 0;
+  /// Of one pass, for latencies.
+  virtual std::vector<Tensor> inputs() const = 0;
+  /// Keeps what `model` answers as the reference.
+  virtual Status look_at_float(EdgeModel& model) = 0;
+  /// How much worse than the reference; below 0 is better.
+  virtual Result<double> loss(EdgeModel& candidate) = 0;
+  /// What the report says of one model.
+  virtual Result<nlohmann::ordered_json> figures(EdgeModel& model) = 0;
+};
+
+/// True for pairs that take a Fashion-MNIST photo and give its ten labels' scores; else `why_not`.
+bool takes_photos(const ModelPair& pair, std::string& why_not);
+
+/// Judges by accuracy on the 5,000 validation photos in `folder`; figures hold the 10,000 test photos too. The pair
+/// must take photos. Errors: those of load_fashion_mnist().
+Result<std::unique_ptr<Judge>> judge_by_photos(const ModelPair& pair, const std::string& folder);
+
+/// Without data: by the outputs' root mean square error on 16 random inputs, as a share of the float outputs' root mean
+/// square. FP numbers are drawn from -1 to 1, others are 0 or 1; open dimensions are 1. kInvalidArgument when no output
+/// is FP32 or an input is too large.
+Result<std::unique_ptr<Judge>> judge_by_random_inputs(const EdgeBinding& binding);
+
+}  // namespace hearth::tool
