@@ -13,15 +13,15 @@ namespace {
 
 /// 400 requests of all classes, Poisson arrivals at 100/s, over a link that fails, loses, and dies at the end.
 std::string trace_of(std::uint64_t seed) {
-  sim::Link link;
-  link.round_trip_sigma = 0.4;
-  link.error_share = 0.1;
-  link.loss_share = 0.02;
-  link.dead_from = TimePoint(std::chrono::seconds(2));
+  sim::Network network = network_with({R"({"fault": "status", "probability": 0.1})",
+                                       R"({"fault": "blackhole", "probability": 0.02})",
+                                       R"({"fault": "refuse", "at_ms": 2000})"});
+  network.link.round_trip_median = std::chrono::milliseconds(40);
+  network.link.round_trip_sigma = 0.4;
   auto config = sim_config();
   config.seed = seed;
   config.cloud.breaker_failures = 3;
-  SimWorld world(link, config);
+  SimWorld world(network, config);
   world.start();
   RandomStream random(seed, "workload");
   std::string trace;
