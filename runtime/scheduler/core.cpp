@@ -91,7 +91,8 @@ void SchedulerCore::on(const CloudFinished& event, TimePoint now, Actions& actio
   state.reason_if_edge = denied ? Reason::kLocalOnlyPermitted : Reason::kCloudFailed;
   state.reason_if_none = denied ? Reason::kNoPermittedSite : Reason::kCloudFailed;
   const bool elsewhere = (state.told.mask & state.untried).has_cloud();
-  if (denied || event.verdict == CloudVerdict::kRefused || (!elsewhere && state.edge_may_answer())) {
+  if (denied || event.verdict == CloudVerdict::kRefused || state.attempts >= attempts_max(state) ||
+      (!elsewhere && state.edge_may_answer())) {
     state.cloud_over = true;  // what is under way goes on
   } else {
     state.next_attempt = elsewhere ? now : now + std::max(sites_.backoff(state.attempts), event.retry_after);

@@ -1,6 +1,7 @@
 /// \file SimWorld: a whole runtime on a virtual loop, with a two-number edge model and a cloud behind a simulated link.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <stdexcept>
@@ -99,7 +100,7 @@ struct SimWorld {
   void start() {
     World world;
     world.loop = std::shared_ptr<EventLoop>(std::shared_ptr<void>(), &loop);
-    world.transport = transport;
+    world.transport = tap ? tap(transport) : transport;
     world.journal = journal;
     world.probe = probe;
     world.load_edge_model = [this](const ModelPair&) -> Result<std::shared_ptr<EdgeModel>> {
@@ -128,6 +129,8 @@ struct SimWorld {
   std::shared_ptr<sim::SimulatedTransport> transport;
   std::shared_ptr<sim::SimulatedModel> model;
   std::shared_ptr<sim::SimulatedJournal> journal;
+  /// What stands before the transport, when something does.
+  std::function<std::shared_ptr<Transport>(std::shared_ptr<sim::SimulatedTransport>)> tap;
   std::shared_ptr<DeviceProbe> probe;  ///< None unless a test gives one before start().
   std::vector<std::string> log;
   std::unique_ptr<Runtime> runtime;
