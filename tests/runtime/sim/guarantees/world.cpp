@@ -18,7 +18,7 @@ using std::chrono::seconds;
 
 constexpr Duration kTrouble = seconds(5);
 constexpr Duration kToHeal = seconds(30);
-constexpr Duration kRecoveryEvery = milliseconds(125);
+constexpr Duration kRecoveryEvery = milliseconds(200);
 constexpr const char* kCanary = "canary@secret.example";
 
 /// A tap in the wire: tells the story of what passes.
@@ -334,11 +334,10 @@ void Swarm::app_acts() {
 
 void Swarm::schedule_trouble(Duration until) {
   auto& loop = world_->loop;
-  const TimePoint start = loop.now();
   const double every_ms = story_.troubled ? 8 + 10 * draw_.uniform() : 10 + 120 * draw_.uniform();
   const double acts = story_.troubled ? 0.01 : 0.1;
-  for (Duration at{}; at < until; at += from_ms(draw_.exponential(every_ms))) {
-    loop.schedule_at(start + at, [this, acts] {
+  for (TimePoint at = loop.now(); at < TimePoint(until); at += from_ms(draw_.exponential(every_ms))) {
+    loop.schedule_at(at, [this, acts] {
       if (chance(acts)) app_acts();
       Asked asked;
       Request request = draw_request(asked, story_.requests.size());
