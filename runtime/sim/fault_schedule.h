@@ -56,9 +56,9 @@ class FaultSchedule {
     bool bad = false;  ///< Gilbert-Elliott.
     ServerQueue queue;
     std::optional<Duration> last;  ///< Cold start: the last request.
-    Duration warm_at{};             ///< Cold start.
-    double tokens = 0;              ///< Rate limit.
-    Duration filled_at{};           ///< Rate limit.
+    Duration warm_at{};            ///< Cold start.
+    double tokens = 0;             ///< Rate limit.
+    Duration filled_at{};          ///< Rate limit.
   };
 
   bool hit(std::size_t entry, Duration at);

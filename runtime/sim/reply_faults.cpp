@@ -220,8 +220,7 @@ Arrival arrival_of(const FaultSpec* spec, HttpReply reply, const ReplyBounds& bo
   if (spec != nullptr) {
     if (auto found = broken(*spec, reply)) return std::move(*found);
     if (auto found = garbled(*spec, reply, bounds)) return std::move(*found);
-    if (spec->kind == kHtmlPage)
-      return page("text/html", "<!DOCTYPE html><html><body>Please sign in.</body></html>");
+    if (spec->kind == kHtmlPage) return page("text/html", "<!DOCTYPE html><html><body>Please sign in.</body></html>");
     auto json_bytes = json_bytes_of(reply);
     if (spec->kind == kBadJson) {
       break_json(reply.body, json_bytes);

@@ -1,4 +1,5 @@
-/// \file SimulatedTransport: a device's way out as a virtual network: a link, connections, servers, and what goes wrong.
+/// \file SimulatedTransport: a device's way out as a virtual network: a link, connections, servers, and what goes
+/// wrong.
 #pragma once
 
 #include <cstdint>

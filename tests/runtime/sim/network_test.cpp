@@ -1,5 +1,5 @@
-// Goal: the virtual network costs what a real one costs, and breaks as a real one breaks. Method: single attempts, whose
-// times can be worked out by hand.
+// Goal: the virtual network costs what a real one costs, and breaks as a real one breaks. Method: single attempts,
+// whose times can be worked out by hand.
 #include <memory>
 #include <string>
 #include <utility>
@@ -48,8 +48,7 @@ struct Wire {
 
   void begin(Got& got, Duration deadline = seconds(10), const Endpoint& endpoint = kPlain) {
     const std::string id = "attempt-" + std::to_string(++last);
-    auto message =
-        cloud::encode_infer(tagger_pair().cloud, photo(1).inputs, "", id, cloud::Encoding::kBinary);
+    auto message = cloud::encode_infer(tagger_pair().cloud, photo(1).inputs, "", id, cloud::Encoding::kBinary);
     const TimePoint began = loop.now();
     transport.send(last, permit_for(endpoint, std::move(message)), began + deadline,
                    [this, &got, id, began](SendResult result) {
@@ -82,6 +81,89 @@ struct Wire {
   AttemptId last = 0;
 };
 
+struct Case {
+  std::string fault;
+  std::string what;
+  int status = 0;
+};
+// What runtime/net makes of them, as tests/cloud_stub/hearth_client_test.cpp has it from real sockets.
+const std::vector<Case> kCases{{"refuse", "unavailable"},
+                               {"never_read", "deadline_exceeded"},
+                               {"reset_on_accept", "unavailable"},
+                               {R"({"fault":"slow_accept","delay_ms":5})", "right"},
+                               {R"({"fault":"slow_read","bytes":50,"delay_ms":1})", "right"},
+                               {"tls_expired", "unavailable"},
+                               {"tls_wrong_name", "unavailable"},
+                               {"tls_untrusted", "unavailable"},
+                               {"tls_stall", "unavailable"},
+                               {"tls_garbage", "unavailable"},
+                               {R"({"fault":"partition","at_ms":60})", "deadline_exceeded"},
+                               {R"({"fault":"partition","at_ms":60,"direction":"up"})", "deadline_exceeded"},
+                               {R"({"fault":"partition","at_ms":60,"direction":"down"})", "deadline_exceeded"},
+                               {"partition", "unavailable"},  // no connection comes about
+                               {R"({"fault":"latency","delay_ms":5})", "right"},
+                               {R"({"fault":"latency","delay_ms":100000})", "deadline_exceeded"},
+                               {R"({"fault":"loss","delay_ms":1,"enter_bad":1,"packets":2})", "right"},
+                               {"queue", "right"},
+                               {R"({"fault":"queue","delay_ms":100000})", "deadline_exceeded"},
+                               {R"({"fault":"cold_start","delay_ms":5})", "right"},
+                               {"degraded", "right"},
+                               {R"({"fault":"rate_limit","per_s":0.001,"burst":1})", "right"},
+                               {R"({"fault":"brown_out","delay_ms":100,"for_ms":60000})", "right"},
+                               {"reset_after_request", "unavailable"},
+                               {R"({"fault":"reset_after_request","executed":true})", "unavailable"},
+                               {"blackhole", "deadline_exceeded"},
+                               {"half_open", "deadline_exceeded"},
+                               {"close_on_reuse", "right"},
+                               {R"({"fault":"status","status":400})", "invalid_argument", 400},
+                               {R"({"fault":"status","status":429})", "unavailable", 429},
+                               {"status", "unavailable", 503},
+                               {"redirect", "corrupt", 307},
+                               {"no_continue", "right"},
+                               {R"({"fault":"clock_skew","skew_ms":-80000000})", "unavailable", 503},
+                               {"reset_mid_head", "unavailable"},
+                               {R"({"fault":"reset_mid_body","bytes":30})", "unavailable"},
+                               {"cut_mid_head", "unavailable"},
+                               {R"({"fault":"cut_mid_body","bytes":30})", "unavailable"},
+                               {R"({"fault":"drip","bytes":50,"delay_ms":1})", "right"},
+                               {R"({"fault":"drip","bytes":1,"delay_ms":1000})", "deadline_exceeded"},
+                               {R"({"fault":"slow_close","delay_ms":5})", "right"},
+                               {"half_close", "right"},
+                               {"close_after_reply", "right"},
+                               {"duplicate_bytes", "corrupt"},
+                               {"garbage", "corrupt"},
+                               {R"({"fault":"slow_head","delay_ms":5})", "right"},
+                               {"slow_head", "deadline_exceeded"},
+                               {R"({"fault":"stall_body","bytes":10,"delay_ms":5})", "right"},
+                               {R"({"fault":"stall_body","bytes":10})", "deadline_exceeded"},
+                               {"bad_status_line", "corrupt"},
+                               {"bad_header", "corrupt"},
+                               {"huge_head", "resource_exhausted"},
+                               {"length_too_long", "deadline_exceeded"},
+                               {"length_too_short", "corrupt"},
+                               {"length_twice", "corrupt"},
+                               {"bad_chunk", "corrupt"},
+                               {"chunk_cut", "unavailable"},
+                               {R"({"fault":"chunk_stall","delay_ms":5})", "right"},
+                               {"chunk_stall", "deadline_exceeded"},
+                               {"bad_json", "corrupt"},
+                               {"html_page", "corrupt"},
+                               {"wrong_content_type", "right"},
+                               {"wrong_shape", "corrupt"},
+                               {"wrong_datatype", "corrupt"},
+                               {"wrong_name", "corrupt"},
+                               {"missing_output", "corrupt"},
+                               {"nan", "corrupt"},
+                               {"wrong_id", "corrupt"},
+                               {"duplicate_reply", "right"},
+                               {"interim_flood", "corrupt"},
+                               {"huge_body", "resource_exhausted"},
+                               {"gzip_bomb", "corrupt"},
+                               {"wrong_answer", "wrong"},
+                               {"model_version", "right"},
+                               {"dns_failure", "unavailable"},
+                               {"address_change", "right"}};
+
 }  // namespace
 
 TEST_CASE("a new connection costs a round trip, with TLS two, and one that is kept none", "[sim]") {
@@ -99,7 +181,9 @@ TEST_CASE("transfers under way share a direction, and what they leave goes to th
   sim::VirtualLoop loop;
   sim::Pipe pipe(loop, sim::Capacity(0.008, nullptr));  // 1,000 bytes a second
   std::vector<std::pair<int, double>> done;
-  const auto tell = [&](int which) { return [&, which] { done.emplace_back(which, to_ms(loop.now().time_since_epoch())); }; };
+  const auto tell = [&](int which) {
+    return [&, which] { done.emplace_back(which, to_ms(loop.now().time_since_epoch())); };
+  };
   pipe.start(1000, tell(1));
   loop.schedule_at(TimePoint(milliseconds(500)), [&] { pipe.start(250, tell(2)); });
   const auto gone = [&] { return pipe.start(5000, tell(3)); }();
@@ -130,7 +214,8 @@ TEST_CASE("bytes leave when a trace lets a packet go, and the trace begins anew 
 
 TEST_CASE("round trips follow what ping has seen, and a lost ping is a retransmission", "[sim]") {
   const auto trace = sim::parse_ping(
-      "PING host\n64 bytes from host: icmp_seq=1 ttl=57 time=20.0 ms\n64 bytes from host: icmp_seq=3 ttl=57 time=40 ms\n",
+      "PING host\n64 bytes from host: icmp_seq=1 ttl=57 time=20.0 ms\n64 bytes from host: icmp_seq=3 ttl=57 time=40 "
+      "ms\n",
       "ping");
   REQUIRE(trace.ok());
   REQUIRE(trace->round_trips.size() == 3);
@@ -221,45 +306,6 @@ TEST_CASE("a server serves so many at a time, lets some wait, and refuses the ot
 }
 
 TEST_CASE("each fault of the list ends an attempt as it ends a real one", "[sim]") {
-  struct Case {
-    std::string fault;
-    std::string what;
-    int status = 0;
-  };
-  // What runtime/net makes of them, as tests/cloud_stub/hearth_client_test.cpp has it from real sockets.
-  static const std::vector<Case> kCases{
-      {"refuse", "unavailable"}, {"never_read", "deadline_exceeded"}, {"reset_on_accept", "unavailable"},
-      {R"({"fault":"slow_accept","delay_ms":5})", "right"}, {R"({"fault":"slow_read","bytes":50,"delay_ms":1})", "right"},
-      {"tls_expired", "unavailable"}, {"tls_wrong_name", "unavailable"}, {"tls_untrusted", "unavailable"},
-      {"tls_stall", "unavailable"}, {"tls_garbage", "unavailable"},
-      {R"({"fault":"partition","at_ms":60})", "deadline_exceeded"},
-      {R"({"fault":"partition","at_ms":60,"direction":"up"})", "deadline_exceeded"},
-      {R"({"fault":"partition","at_ms":60,"direction":"down"})", "deadline_exceeded"},
-      {"partition", "unavailable"},  // no connection comes about
-      {R"({"fault":"latency","delay_ms":5})", "right"}, {R"({"fault":"latency","delay_ms":100000})", "deadline_exceeded"},
-      {R"({"fault":"loss","delay_ms":1,"enter_bad":1,"packets":2})", "right"}, {"queue", "right"},
-      {R"({"fault":"queue","delay_ms":100000})", "deadline_exceeded"}, {R"({"fault":"cold_start","delay_ms":5})", "right"},
-      {"degraded", "right"}, {R"({"fault":"rate_limit","per_s":0.001,"burst":1})", "right"},
-      {R"({"fault":"brown_out","delay_ms":100,"for_ms":60000})", "right"},
-      {"reset_after_request", "unavailable"}, {R"({"fault":"reset_after_request","executed":true})", "unavailable"},
-      {"blackhole", "deadline_exceeded"}, {"half_open", "deadline_exceeded"}, {"close_on_reuse", "right"},
-      {R"({"fault":"status","status":400})", "invalid_argument", 400}, {R"({"fault":"status","status":429})", "unavailable", 429},
-      {"status", "unavailable", 503}, {"redirect", "corrupt", 307}, {"no_continue", "right"},
-      {R"({"fault":"clock_skew","skew_ms":-80000000})", "unavailable", 503},
-      {"reset_mid_head", "unavailable"}, {R"({"fault":"reset_mid_body","bytes":30})", "unavailable"},
-      {"cut_mid_head", "unavailable"}, {R"({"fault":"cut_mid_body","bytes":30})", "unavailable"},
-      {R"({"fault":"drip","bytes":50,"delay_ms":1})", "right"}, {R"({"fault":"drip","bytes":1,"delay_ms":1000})", "deadline_exceeded"},
-      {R"({"fault":"slow_close","delay_ms":5})", "right"}, {"half_close", "right"}, {"close_after_reply", "right"},
-      {"duplicate_bytes", "corrupt"}, {"garbage", "corrupt"}, {R"({"fault":"slow_head","delay_ms":5})", "right"},
-      {"slow_head", "deadline_exceeded"}, {R"({"fault":"stall_body","bytes":10,"delay_ms":5})", "right"},
-      {R"({"fault":"stall_body","bytes":10})", "deadline_exceeded"}, {"bad_status_line", "corrupt"}, {"bad_header", "corrupt"},
-      {"huge_head", "resource_exhausted"}, {"length_too_long", "deadline_exceeded"}, {"length_too_short", "corrupt"},
-      {"length_twice", "corrupt"}, {"bad_chunk", "corrupt"}, {"chunk_cut", "unavailable"},
-      {R"({"fault":"chunk_stall","delay_ms":5})", "right"}, {"chunk_stall", "deadline_exceeded"}, {"bad_json", "corrupt"},
-      {"html_page", "corrupt"}, {"wrong_content_type", "right"}, {"wrong_shape", "corrupt"}, {"wrong_datatype", "corrupt"},
-      {"wrong_name", "corrupt"}, {"missing_output", "corrupt"}, {"nan", "corrupt"}, {"wrong_id", "corrupt"},
-      {"duplicate_reply", "right"}, {"interim_flood", "corrupt"}, {"huge_body", "resource_exhausted"}, {"gzip_bomb", "corrupt"},
-      {"wrong_answer", "wrong"}, {"model_version", "right"}, {"dns_failure", "unavailable"}, {"address_change", "right"}};
   for (const Case& expected : kCases) {
     CAPTURE(expected.fault);
     Wire wire(quick({expected.fault}));
@@ -284,7 +330,8 @@ TEST_CASE("no byte counts as sent before there is a connection", "[sim]") {
   }
 }
 
-TEST_CASE("a connection that closes as it is reused fails one attempt and is not tried again behind its back", "[sim]") {
+TEST_CASE("a connection that closes as it is reused fails one attempt and is not tried again behind its back",
+          "[sim]") {
   Wire wire(quick({R"({"fault":"close_on_reuse","times":2})"}));
   CHECK(wire.attempt().what == "right");
   wire.loop.run_until(wire.loop.now());

@@ -49,7 +49,8 @@ struct Offline {
       world.loop.schedule_at(TimePoint(at), [this] {
         auto request = photo(0);
         request.deadline = seconds(2);
-        world.runtime->submit(request, [this, now = world.loop.now()](Outcome o) { outcomes.emplace_back(now, std::move(o)); });
+        world.runtime->submit(request,
+                              [this, now = world.loop.now()](Outcome o) { outcomes.emplace_back(now, std::move(o)); });
       });
     }
   }
@@ -64,9 +65,8 @@ struct Offline {
   }
 
   std::size_t begun_between(Duration from, Duration to) const {
-    return static_cast<std::size_t>(std::count_if(begun.begin(), begun.end(), [&](TimePoint at) {
-      return at >= TimePoint(from) && at < TimePoint(to);
-    }));
+    return static_cast<std::size_t>(std::count_if(
+        begun.begin(), begun.end(), [&](TimePoint at) { return at >= TimePoint(from) && at < TimePoint(to); }));
   }
   /// What requests waited for the cloud, all together, less what the same plan waits for the edge alone.
   Duration waited_between(Duration from, Duration to) const {
@@ -85,15 +85,16 @@ struct Offline {
 }  // namespace
 
 TEST_CASE("being offline is noticed within one attempt and costs at most one connect timeout in total", "[sim]") {
-  const auto plan = GENERATE(R"("plan": "cascade", "confidence_below": 0.8)", R"("plan": "cloud")", R"("plan": "hedge")",
-                             R"("plan": "safety_net")");
+  const auto plan = GENERATE(R"("plan": "cascade", "confidence_below": 0.8)", R"("plan": "cloud")",
+                             R"("plan": "hedge")", R"("plan": "safety_net")");
   CAPTURE(plan);
   Offline world(plan, 1);  // one at a time
   world.world.loop.run_until_idle();
   CHECK(world.outcomes.size() == 80);
   for (const auto& [at, outcome] : world.outcomes) CHECK(outcome.status == OutcomeStatus::kServed);
   const Duration waited = world.waited_between(seconds(5), seconds(65));
-  WARN(plan << ": " << to_ms(waited) << " ms waited in a minute offline, " << world.begun_between(seconds(5), seconds(65)) << " attempts");
+  WARN(plan << ": " << to_ms(waited) << " ms waited in a minute offline, "
+            << world.begun_between(seconds(5), seconds(65)) << " attempts");
   CHECK(waited <= milliseconds(500));
 }
 

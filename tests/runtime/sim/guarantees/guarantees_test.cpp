@@ -54,7 +54,7 @@ Story good_story() {
     for (auto& attempt : asked.outcome.attempts) attempt.site = 1;
     story.requests.push_back(asked);
   }
-  story.wire = {sent(1, 1, 0),         ended(20, 1, 500), sent(21, 2, 0, "e2"),
+  story.wire = {sent(1, 1, 0),     ended(20, 1, 500),     sent(21, 2, 0, "e2"),
                 ended(50, 2, 200), sent(101, 3, 1, "e2"), ended(150, 3, 200)};
   return story;
 }
@@ -83,7 +83,8 @@ const std::vector<Planted>& planted() {
          s.requests.resize(250);
          for (AttemptId i = 0; i < 400; ++i) s.wire.push_back(sent(1, i, i % 250));
        }},
-      {"G3: request 0 began an attempt after its deadline", [](Story& s) { s.requests[0].deadline = milliseconds(21); }},
+      {"G3: request 0 began an attempt after its deadline",
+       [](Story& s) { s.requests[0].deadline = milliseconds(21); }},
       {"G3: an attempt of request 0 outlived the deadline", [](Story& s) { s.wire[3].at = at(201); }},
       {"G4: two trials at a time at e1",
        [](Story& s) {

@@ -48,11 +48,11 @@ struct Story {
   std::vector<Asked> requests;
   std::vector<WireEvent> wire;
   CloudTiming timing;
-  Duration write_time{};    ///< Of the journal: this long an attempt that has begun may wait before it is sent.
-  bool troubled = false;    ///< Every endpoint was out, browning out or flapping: amplification is bounded.
-  bool edge_works = true;   ///< No local pass fails, and one takes at most edge_takes.
+  Duration write_time{};   ///< Of the journal: this long an attempt that has begun may wait before it is sent.
+  bool troubled = false;   ///< Every endpoint was out, browning out or flapping: amplification is bounded.
+  bool edge_works = true;  ///< No local pass fails, and one takes at most edge_takes.
   Duration edge_takes{};
-  TimePoint healed{};       ///< No faults from here on; zero: the world was shut down before.
+  TimePoint healed{};              ///< No faults from here on; zero: the world was shut down before.
   std::size_t left_in_flight = 0;  ///< In the transport, when nothing was left to do.
 };
 

@@ -1,7 +1,6 @@
 // Draws worlds and judges them. Exit codes: 0 all guarantees held, 1 one was broken, 2 wrong arguments.
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -25,13 +24,10 @@ void judge(std::uint64_t seed, const char* program, Totals& totals) {
   totals.requests += story.requests.size();
   for (const auto& event : story.wire) totals.attempts += event.kind == hearth::test::WireEvent::Kind::kSend;
   const auto lines = hearth::test::violations(story);
-  if (getenv("DBG")) {
-    for (auto& e : story.wire) printf("%d at %.3f ep %s att %llu req %zu status %d unreach %d ra %.1f\n", (int)e.kind, hearth::to_ms(e.at.time_since_epoch()), e.endpoint.c_str(), (unsigned long long)e.attempt, e.request, e.status, e.unreachable, hearth::to_ms(e.retry_after));
-    for (size_t i=0;i<story.requests.size();++i) { auto& r=story.requests[i]; printf("REQ %zu at %.3f dl %.1f fin %.3f %s %s on %s proves %s plan %s edge %d idem %d max %u n=%zu msg %s rule %s class %s\n", i, hearth::to_ms(r.at.time_since_epoch()), hearth::to_ms(r.deadline), hearth::to_ms(r.finished.time_since_epoch()), name_of(r.outcome.status), name_of(r.outcome.reason), r.outcome.served_on.c_str(), r.proves.c_str(), name_of(r.outcome.plan), r.edge, r.idempotent, r.attempts_max, r.outcome.attempts.size(), r.outcome.message.c_str(), r.outcome.permit_rule.c_str(), r.outcome.data_class.c_str()); }
-  }
   if (lines.empty()) return;
   ++totals.broken;
-  for (std::size_t i = 0; i < lines.size() && i < 5; ++i) std::fprintf(stderr, "seed %llu: %s\n", static_cast<unsigned long long>(seed), lines[i].c_str());
+  for (std::size_t i = 0; i < lines.size() && i < 5; ++i)
+    std::fprintf(stderr, "seed %llu: %s\n", static_cast<unsigned long long>(seed), lines[i].c_str());
   std::fprintf(stderr, "repeat: %s --seed %llu\n", program, static_cast<unsigned long long>(seed));
 }
 

@@ -139,14 +139,54 @@ RuntimeConfig Swarm::draw_config() {
 
 /// Anything at any time, alone or together.
 void Swarm::add_mixed_faults(sim::FaultTimeline& timeline) {
-  static constexpr std::array kNames = {
-      "refuse", "never_read", "reset_on_accept", "slow_accept", "slow_read", "partition", "latency", "loss",
-      "queue", "cold_start", "degraded", "rate_limit", "reset_after_request", "blackhole", "half_open",
-      "close_on_reuse", "status", "redirect", "clock_skew", "reset_mid_head", "reset_mid_body", "cut_mid_body", "drip",
-      "slow_close", "half_close", "close_after_reply", "duplicate_bytes", "garbage", "slow_head", "stall_body",
-      "length_too_long", "length_too_short", "chunk_cut", "bad_json", "html_page", "wrong_shape", "wrong_datatype",
-      "wrong_name", "missing_output", "nan", "wrong_id", "duplicate_reply", "interim_flood", "wrong_answer",
-      "dns_failure", "address_change", "tls_stall", "tls_expired"};
+  static constexpr std::array kNames = {"refuse",
+                                        "never_read",
+                                        "reset_on_accept",
+                                        "slow_accept",
+                                        "slow_read",
+                                        "partition",
+                                        "latency",
+                                        "loss",
+                                        "queue",
+                                        "cold_start",
+                                        "degraded",
+                                        "rate_limit",
+                                        "reset_after_request",
+                                        "blackhole",
+                                        "half_open",
+                                        "close_on_reuse",
+                                        "status",
+                                        "redirect",
+                                        "clock_skew",
+                                        "reset_mid_head",
+                                        "reset_mid_body",
+                                        "cut_mid_body",
+                                        "drip",
+                                        "slow_close",
+                                        "half_close",
+                                        "close_after_reply",
+                                        "duplicate_bytes",
+                                        "garbage",
+                                        "slow_head",
+                                        "stall_body",
+                                        "length_too_long",
+                                        "length_too_short",
+                                        "chunk_cut",
+                                        "bad_json",
+                                        "html_page",
+                                        "wrong_shape",
+                                        "wrong_datatype",
+                                        "wrong_name",
+                                        "missing_output",
+                                        "nan",
+                                        "wrong_id",
+                                        "duplicate_reply",
+                                        "interim_flood",
+                                        "wrong_answer",
+                                        "dns_failure",
+                                        "address_change",
+                                        "tls_stall",
+                                        "tls_expired"};
   const std::size_t count = draw_.below(7);
   for (std::size_t i = 0; i < count; ++i) {
     sim::FaultSpec spec = sim::parse_fault(kNames[draw_.below(kNames.size())], "swarm").value();
@@ -169,9 +209,13 @@ void Swarm::add_mixed_faults(sim::FaultTimeline& timeline) {
 
 /// Outage, brown-out or flapping, all the time.
 void Swarm::add_trouble(sim::FaultTimeline& timeline, std::uint64_t kind) {
-  static constexpr std::array kOutages = {"refuse", "blackhole", "status", "partition", "reset_on_accept", "dns_failure"};
+  static constexpr std::array kOutages = {"refuse",    "blackhole",       "status",
+                                          "partition", "reset_on_accept", "dns_failure"};
   const char* const how = kind == 1 ? "brown_out" : kOutages[draw_.below(kOutages.size())];
-  sim::FaultSpec spec = sim::parse_fault(std::string(kind == 1 ? R"({"fault": "brown_out", "delay_ms": 3000, "for_ms": 5000})" : how), "swarm").value();
+  sim::FaultSpec spec =
+      sim::parse_fault(std::string(kind == 1 ? R"({"fault": "brown_out", "delay_ms": 3000, "for_ms": 5000})" : how),
+                       "swarm")
+          .value();
   spec.length = kTrouble;
   const Duration beat = between(50, 700);
   for (Duration at{}; at < kTrouble; at += kind == 2 ? 2 * beat : kTrouble) {
