@@ -156,6 +156,11 @@ void SimulatedTransport::write(const FlightPtr& flight) {
   flight->bytes_sent = flight->message.body.size();
   flight->going_up = link_.up().start(bytes, [this, flight, bytes] {
     flight->going_up.reset();
+    loop_.schedule_at(loop_.now() + network_.connect_timeout, [this, flight] {
+      if (flight->over || flight->acknowledged) return;
+      flight->silent = true;
+      end(flight, Error{ErrorCode::kUnavailable, "the other side is silent"}, false);
+    });
     travel(flight, Direction::kUp, bytes, [this, flight] { arrived(flight); });
   });
 }
@@ -166,6 +171,7 @@ void SimulatedTransport::arrived(const FlightPtr& flight) {
   Connection& connection = *flight->connection;
   if (connection.dead || connection.address != flight->site.faults.address(at())) return;  // nobody is there
   ++connection.exchanges;
+  travel(flight, Direction::kDown, 0, [flight] { flight->acknowledged = true; });
   Duration read_late{};
   if (const auto& fault = connection.fault) {
     if (fault->kind == kNeverRead) return;
@@ -175,7 +181,7 @@ void SimulatedTransport::arrived(const FlightPtr& flight) {
       read_late = fault->delay * (1 + flight->message.body.size() / std::max<std::uint64_t>(fault->bytes, 1));
   }
   loop_.schedule_at(loop_.now() + read_late, [this, flight] {
-    const FaultDecision decision = flight->site.faults.on_request(at(), true);
+    const FaultDecision decision = flight->site.faults.on_request(at(), flight->message.method == "POST");
     loop_.schedule_at(loop_.now() + decision.wait, [this, flight, decision] { decided(flight, decision); });
   });
 }
@@ -209,6 +215,7 @@ bool SimulatedTransport::replace_server(const FlightPtr& flight, const FaultSpec
 }
 
 void SimulatedTransport::serve(const FlightPtr& flight, const FaultDecision& decision) {
+  if (flight->message.method != "POST") return answer(flight, nullptr, {200, {}, ""});  // it asks how the server is
   Site& site = flight->site;
   const ServerModel& model = site.server;
   const auto service = [&](std::size_t) {
@@ -273,7 +280,7 @@ void SimulatedTransport::end(const FlightPtr& flight, Result<HttpReply> reply, b
     }
   }
   flights_.erase(flight->attempt);
-  flight->done({std::move(reply), flight->bytes_sent});
+  flight->done({std::move(reply), flight->bytes_sent, flight->silent});
 }
 
 }  // namespace hearth::sim

@@ -47,7 +47,8 @@ struct Network {
 };
 
 /// Does what runtime/net does and says what it says, on virtual time: one attempt when told, connections kept for
-/// reuse, a connect timeout, nothing after the deadline. A new connection costs a round trip, one more with TLS.
+/// reuse, a connect timeout (which a request also has to be acknowledged in), nothing after the deadline. A new
+/// connection costs a round trip, one more with TLS.
 ///
 /// Serves every row of docs/faults.md that is marked `simulated` or `both` there; a timeline's time is the loop's. A
 /// partition holds messages back when they arrive, and connections with them. A request that has left reaches its
@@ -94,6 +95,8 @@ class SimulatedTransport final : public Transport {
     std::shared_ptr<Connection> connection;
     bool kept = false;  ///< Whether the connection may be used again.
     bool over = false;
+    bool acknowledged = false;  ///< The other side's kernel has the request.
+    bool silent = false;
     std::uint64_t bytes_sent = 0;
     TimerId timer = 0;
     std::optional<Pipe::TransferId> going_up = {};

@@ -88,6 +88,7 @@ inline sim::Network network_with(std::initializer_list<std::string> faults) {
 
 struct SimWorld {
   explicit SimWorld(sim::Network network = {}, RuntimeConfig with = sim_config()) : config(std::move(with)) {
+    network.connect_timeout = config.cloud.connect_timeout;
     transport = std::make_shared<sim::SimulatedTransport>(
         loop, std::move(network),
         sim::oip_server(config.models[0].cloud, [](const std::vector<std::string>&) { return scores(0, 9, 0); }),

@@ -86,6 +86,14 @@ TEST_CASE("what is not idempotent is sent once, whatever happens", "[scheduler]"
   CHECK(count_starts(bench.tell(ended(first, CloudVerdict::kUnreachable), at(70))) == 0);
 }
 
+TEST_CASE("when nobody can be reached the edge begins at once, beside the attempt elsewhere", "[scheduler]") {
+  Bench bench(two_endpoints());
+  const auto first = only<StartCloud>(bench.tell(planned(PlanKind::kCloud, 1, Mask::all(2))));
+  const auto actions = bench.tell(ended(first, CloudVerdict::kUnreachable), at(10));
+  CHECK_FALSE(none<StartCloud>(actions));
+  CHECK(only<RunEdge>(actions).id == 1);
+}
+
 TEST_CASE("when the last attempt has failed the edge answers, though an endpoint was never asked", "[scheduler]") {
   const auto plan = GENERATE(PlanKind::kCloud, PlanKind::kHedge);
   Bench bench(two_endpoints());

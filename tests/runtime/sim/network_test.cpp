@@ -44,6 +44,7 @@ struct Wire {
     double took_ms = -1;           ///< To the microsecond.
     int status = 0;
     std::uint64_t bytes_sent = 0;
+    bool silent = false;
   };
 
   void begin(Got& got, Duration deadline = seconds(10), const Endpoint& endpoint = kPlain) {
@@ -54,6 +55,7 @@ struct Wire {
                    [this, &got, id, began](SendResult result) {
                      got.took_ms = to_ms(std::chrono::floor<std::chrono::microseconds>(loop.now() - began));
                      got.bytes_sent = result.bytes_sent;
+                     got.silent = result.silent;
                      if (!result.reply.ok()) {
                        got.what = name_of(result.reply.error().code);
                        return;
@@ -97,9 +99,9 @@ const std::vector<Case> kCases{{"refuse", "unavailable"},
                                {"tls_untrusted", "unavailable"},
                                {"tls_stall", "unavailable"},
                                {"tls_garbage", "unavailable"},
-                               {R"({"fault":"partition","at_ms":60})", "deadline_exceeded"},
-                               {R"({"fault":"partition","at_ms":60,"direction":"up"})", "deadline_exceeded"},
-                               {R"({"fault":"partition","at_ms":60,"direction":"down"})", "deadline_exceeded"},
+                               {R"({"fault":"partition","at_ms":60})", "unavailable"},
+                               {R"({"fault":"partition","at_ms":60,"direction":"up"})", "unavailable"},
+                               {R"({"fault":"partition","at_ms":60,"direction":"down"})", "unavailable"},
                                {"partition", "unavailable"},  // no connection comes about
                                {R"({"fault":"latency","delay_ms":5})", "right"},
                                {R"({"fault":"latency","delay_ms":100000})", "deadline_exceeded"},
@@ -330,6 +332,19 @@ TEST_CASE("no byte counts as sent before there is a connection", "[sim]") {
   }
 }
 
+TEST_CASE("what is not acknowledged within the connect timeout is out of reach; what is acknowledged has its deadline",
+          "[sim]") {
+  Wire cut(quick({R"({"fault":"partition","at_ms":60})"}));
+  const auto got = cut.attempt(seconds(3));
+  CHECK(got.what == "unavailable");
+  CHECK(got.silent);
+  CHECK(got.took_ms == Approx(50 + 1000).margin(0.1));  // connected, then sent, then nothing
+  Wire asleep(quick({"blackhole"}));
+  const auto slow = asleep.attempt(seconds(3));
+  CHECK(slow.what == "deadline_exceeded");
+  CHECK_FALSE(slow.silent);
+}
+
 TEST_CASE("a connection that closes as it is reused fails one attempt and is not tried again behind its back",
           "[sim]") {
   Wire wire(quick({R"({"fault":"close_on_reuse","times":2})"}));
@@ -353,7 +368,7 @@ TEST_CASE("when an endpoint's address changes, kept connections lead nowhere and
   Wire wire(quick({R"({"fault":"address_change","at_ms":1500})"}));
   CHECK(wire.attempt(seconds(1)).what == "right");
   wire.loop.run_until(TimePoint(milliseconds(2000)));
-  CHECK(wire.attempt(seconds(1)).what == "deadline_exceeded");
+  CHECK(wire.attempt(seconds(2)).silent);
   CHECK(wire.attempt(seconds(1)).what == "right");
 }
 

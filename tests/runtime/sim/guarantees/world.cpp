@@ -28,6 +28,10 @@ class Tap final : public Transport {
       : inner_(std::move(inner)), loop_(loop), story_(story) {}
 
   void send(AttemptId attempt, EgressPermit permit, TimePoint deadline, SendCallback done) override {
+    if (permit.message().method != "POST") {  // a probe, of constant bytes
+      if (!permit.message().body.empty() || !permit.message().headers.empty()) throw std::runtime_error("not a probe");
+      return inner_->send(attempt, std::move(permit), deadline, std::move(done));
+    }
     WireEvent event{WireEvent::Kind::kSend, loop_.now(), attempt, permit.endpoint().name};
     event.deadline = deadline;
     read(permit.message(), event);
@@ -38,7 +42,8 @@ class Tap final : public Transport {
         ended.status = result.reply->status;
         ended.retry_after = cloud::retry_after(result.reply.value()).value_or(Duration{});
       } else {
-        ended.unreachable = result.bytes_sent == 0 && result.reply.error().code == ErrorCode::kUnavailable;
+        ended.unreachable =
+            (result.silent || result.bytes_sent == 0) && result.reply.error().code == ErrorCode::kUnavailable;
       }
       story_.wire.push_back(ended);
       done(std::move(result));
@@ -234,7 +239,6 @@ sim::Network Swarm::draw_network() {
   network.server.service_median = between(0, 30);
   network.server.service_sigma = 0.6 * draw_.uniform();
   network.server.servers = 2 + draw_.below(30);
-  network.connect_timeout = config_.cloud.connect_timeout;
   network.look_up = between(0, 20);
   const std::uint64_t kind = draw_.below(6);  // 0: outage, 1: brown-out, 2: flapping, else a mixture
   story_.troubled = kind <= 2;
