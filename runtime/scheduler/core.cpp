@@ -90,7 +90,8 @@ void SchedulerCore::on(const CloudFinished& event, TimePoint now, Actions& actio
   const bool denied = event.verdict == CloudVerdict::kDenied;
   state.reason_if_edge = denied ? Reason::kLocalOnlyPermitted : Reason::kCloudFailed;
   state.reason_if_none = denied ? Reason::kNoPermittedSite : Reason::kCloudFailed;
-  if (event.verdict == CloudVerdict::kUnreachable) state.edge_start = now;  // the network may be gone altogether
+  if (event.verdict == CloudVerdict::kUnreachable && state.told.mask.has(kEdgeSite))
+    state.edge_start = now;  // the network may be gone altogether
   const bool elsewhere = (state.told.mask & state.untried).has_cloud();
   if (denied || event.verdict == CloudVerdict::kRefused || state.attempts >= attempts_max(state) ||
       (!elsewhere && state.edge_may_answer())) {

@@ -94,6 +94,15 @@ TEST_CASE("when nobody can be reached the edge begins at once, beside the attemp
   CHECK(only<RunEdge>(actions).id == 1);
 }
 
+TEST_CASE("when nobody can be reached and the edge may not answer, the next timer lies ahead", "[scheduler]") {
+  Bench bench(two_endpoints());
+  const auto first = only<StartCloud>(bench.tell(planned(PlanKind::kCloud, 1, Mask::all(2).without(kEdgeSite))));
+  const auto actions = bench.tell(ended(first, CloudVerdict::kUnreachable), at(10));
+  CHECK_FALSE(none<StartCloud>(actions));
+  for (const auto& action : bench.tell(TimerFired{1}, at(11)))
+    if (const auto* timer = std::get_if<SetTimer>(&action)) CHECK(timer->due > at(11));
+}
+
 TEST_CASE("when the last attempt has failed the edge answers, though an endpoint was never asked", "[scheduler]") {
   const auto plan = GENERATE(PlanKind::kCloud, PlanKind::kHedge);
   Bench bench(two_endpoints());
