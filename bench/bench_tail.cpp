@@ -150,6 +150,7 @@ class Drive {
   }
   void on(const RunEdge&) {}
   void on(const CancelCloud&) {}
+  void on(const ProbeCloud&) {}
 
   const Draws& draws_;
   SchedulerCore core_;

@@ -1,11 +1,11 @@
 #include "cloud_stub/fault_reply.h"
 
 #include <algorithm>
-#include <array>
 
 #include <hearth/random.h>
 
 #include "cloud_stub/fault_body.h"
+#include "runtime/sim/reply_faults.h"
 
 namespace hearth::stub {
 namespace {
@@ -237,16 +237,6 @@ WireReply canned_reply(const FaultSpec& spec, const std::string& self, std::time
   return reply;
 }
 
-std::string http_date(std::time_t time) {
-  constexpr std::array<const char*, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  constexpr std::array<const char*, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  const auto two = [](int number) { return std::string(number < 10 ? "0" : "") + std::to_string(number); };
-  return std::string(kDays.at(static_cast<std::size_t>(parts.tm_wday))) + ", " + two(parts.tm_mday) + " " +
-         kMonths.at(static_cast<std::size_t>(parts.tm_mon)) + " " + std::to_string(1900 + parts.tm_year) + " " +
-         two(parts.tm_hour) + ":" + two(parts.tm_min) + ":" + two(parts.tm_sec) + " GMT";
-}
+std::string http_date(std::time_t time) { return sim::http_date(WallTime(std::chrono::seconds(time))); }
 
 }  // namespace hearth::stub

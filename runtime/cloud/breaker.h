@@ -14,8 +14,8 @@ namespace hearth::cloud {
 /// Closed: everything passes. It opens after `failures_max` failures in a row, when about the last ten failed more
 /// often than not, or at once when the endpoint could not be reached at all. Open for a pause with 20 % jitter, so that
 /// many devices do not come back together; then half-open: one attempt at a time passes as a trial. A success closes
-/// it, a failure opens it for twice the pause, up to `backoff_max`. Pure state: told the time, owns no timer. Threads:
-/// none of its own.
+/// it, a failure opens it for twice the pause, up to `backoff_max`. A trial can be preceded by a probe, which shows
+/// only that somebody is there: it closes nothing. Pure state: told the time, owns no timer. Threads: none of its own.
 class Breaker {
  public:
   struct Options {
@@ -28,9 +28,17 @@ class Breaker {
 
   /// Whether an attempt may begin now.
   bool allows(TimePoint now) const { return !open_ || (now >= retry_at_ && !trial_); }
-  /// An attempt begins. It ends with one of succeeded(), failed(), unreachable() or withdrawn().
+  /// Half-open, and nobody has looked whether it can be reached at all.
+  bool needs_probe(TimePoint now) const { return open_ && allows(now) && !reachable_; }
+  /// An attempt or a probe begins. It ends with one of succeeded(), failed(), unreachable() or withdrawn().
   void begin(AttemptId attempt, TimePoint now) {
     if (open_ && now >= retry_at_) trial_ = attempt;
+  }
+
+  /// A probe got a reply: the next attempt is the trial.
+  void reached(AttemptId probe) {
+    reachable_ = true;
+    withdrawn(probe);
   }
 
   /// True when this closed it.
@@ -38,6 +46,7 @@ class Breaker {
     const bool closed = open_;
     open_ = false;
     trial_.reset();
+    reachable_ = false;
     failures_ = 0;
     share_ = closed ? 0 : share_ * (1 - kNewest);
     backoff_ = options_.backoff;
@@ -66,6 +75,7 @@ class Breaker {
     if (!open_ && !enough) return false;
     if (open_) backoff_ = std::min(2 * backoff_, options_.backoff_max);
     open_ = true;
+    reachable_ = false;
     trial_.reset();
     retry_at_ =
         now +
@@ -79,6 +89,7 @@ class Breaker {
   unsigned failures_ = 0;
   double share_ = 0;  ///< Of failures among about the last ten outcomes.
   bool open_ = false;
+  bool reachable_ = false;  ///< A probe got through since it opened.
   std::optional<AttemptId> trial_;
   TimePoint retry_at_{};
 };

@@ -39,7 +39,8 @@ CloudEnd verdict_of(const SendResult& result, const Status& answer) {
   using scheduler::CloudVerdict;
   if (answer.ok()) return {CloudVerdict::kAnswered};
   if (!result.reply.ok()) {
-    const bool reached = result.bytes_sent > 0 || result.reply.error().code != ErrorCode::kUnavailable;
+    const bool reached =
+        !result.silent && (result.bytes_sent > 0 || result.reply.error().code != ErrorCode::kUnavailable);
     return {reached ? CloudVerdict::kFailed : CloudVerdict::kUnreachable};
   }
   const HttpReply& reply = result.reply.value();

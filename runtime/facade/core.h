@@ -92,6 +92,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   void on(const scheduler::RunEdge& action, const EntryPtr& entry, TimePoint now);
   void on(const scheduler::StartCloud& action, const EntryPtr& entry, TimePoint now);
   void on(const scheduler::CancelCloud& action, const EntryPtr& entry, TimePoint now);
+  void on(const scheduler::ProbeCloud& action, const EntryPtr& entry, TimePoint now);
   void on(const scheduler::SetTimer& action, const EntryPtr& entry, TimePoint now);
   void on(const scheduler::Finish& action, const EntryPtr& entry, TimePoint now);
   void deliver(const EntryPtr& entry);

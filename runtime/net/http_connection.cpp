@@ -5,6 +5,7 @@
 #include <cassert>
 #include <utility>
 
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <boost/asio/connect.hpp>
@@ -106,6 +107,11 @@ void HttpConnection::on_connected() {
   Code error;
   socket_.set_option(Tcp::no_delay(true), error);
   if (!error) socket_.non_blocking(true, error);
+  // A kept connection whose network went away: the kernel gives up on what is not acknowledged for as long as a new
+  // connection may take (RFC 5482). Where it does not know the option, the deadline has to do.
+  const auto unacknowledged_ms =
+      static_cast<unsigned>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.connect_timeout).count());
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
   if (error) return fail_break("cannot set up the connection", error);
   if (!tls_context_) return on_open();
   shake_hands();
@@ -265,6 +271,7 @@ void HttpConnection::fail_parse(Code error) {
 }
 
 void HttpConnection::fail_break(const char* when, Code error) {
+  silent_ = open_ && error == asio::error::timed_out;
   fail(ErrorCode::kUnavailable, named(std::string(when) + ": " + error.message()));
 }
 
@@ -299,7 +306,7 @@ void HttpConnection::deliver() {
   Exchange over = std::move(*exchange_);
   exchange_.reset();
   wipe(over.head);  // it may hold a credential
-  SendResult result{std::move(*result_), over.sent};
+  SendResult result{std::move(*result_), over.sent, silent_};
   result_.reset();
   idle_since_ = loop_.now();
   if (const auto owner = owner_.lock()) owner->ended(self, over.attempt, !dead_);

@@ -111,6 +111,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::optional<TimerId> timer_;
   TimePoint idle_since_{};
   bool open_ = false;
+  bool silent_ = false;  ///< The kernel gave up on what was sent.
   bool dead_ = false;
   bool reading_ = false;
   bool writing_ = false;

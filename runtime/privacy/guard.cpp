@@ -219,4 +219,11 @@ Status PrivacyGuard::spend(privacy::Judgement& judgement, const Request& request
   return status;
 }
 
+Result<EgressPermit> PrivacyGuard::mint_probe(privacy::Judgement& judgement, const Request& request, SiteId site,
+                                              const privacy::Moment& moment) {
+  narrow(judgement, request, moment);
+  if (auto status = permits(judgement, request, site, 0, moment); !status.ok()) return status.error();
+  return EgressPermit(endpoints_[site - 1], {"GET", "/v2/health/ready", {}, {}});
+}
+
 }  // namespace hearth

@@ -118,6 +118,11 @@ class PrivacyGuard {
   Status spend(privacy::Judgement& judgement, const Request& request, SiteId site, const privacy::Minted& minted,
                bool wanted, const privacy::Moment& moment);
 
+  /// A permit for constant bytes that ask whether an endpoint is there; nothing of the request is in it. It may go
+  /// where the request itself might go at this moment.
+  Result<EgressPermit> mint_probe(privacy::Judgement& judgement, const Request& request, SiteId site,
+                                  const privacy::Moment& moment);
+
   privacy::Ledger& ledger() { return ledger_; }
   const std::vector<Endpoint>& endpoints() const { return endpoints_; }
   /// The policy in force. What a request was judged by stands in its judgement.

@@ -38,7 +38,9 @@ CloudSites::CloudSites(const RuntimeConfig& config)
 
 // ---- which site, and whether any ------------------------------------------------------------------------------------
 
-bool CloudSites::available(const Site& site, TimePoint now) const {
+bool CloudSites::available(const Site& site, const Wish& wish, TimePoint now) const {
+  // Who has an answer anyway does not wait to find out whether anybody is there.
+  if (wish.fallback && site.breaker.needs_probe(now)) return false;
   // An open breaker lets one trial through, whatever older attempts are still out.
   return site.breaker.allows(now) && now >= site.asked_for_peace_until &&
          (site.breaker.open() || site.concurrency.has_room());
@@ -85,7 +87,7 @@ std::variant<SiteId, Reason> CloudSites::choose(const Wish& wish, TimePoint now)
   for (const Mask mask : {wish.mask & wish.untried, wish.mask}) {
     for (std::size_t i = 0; i < sites_.size(); ++i) {
       const auto site = static_cast<SiteId>(i + 1);
-      if (mask.has(site) && available(sites_[i], now)) candidates_.push_back(site);
+      if (mask.has(site) && available(sites_[i], wish, now)) candidates_.push_back(site);
     }
     if (!candidates_.empty()) break;
   }
@@ -104,6 +106,36 @@ std::variant<SiteId, Reason> CloudSites::choose(const Wish& wish, TimePoint now)
   if (now >= wish.give_up || (wish.fallback && !has_room(at(site), wish, now))) return Reason::kNoRoom;
   if (wish.fallback && wish.objective && worth(at(site), wish, now) <= 0) return Reason::kNotWorthIt;
   return site;
+}
+
+std::optional<SiteId> CloudSites::due_probe(const Wish& wish, TimePoint now) const {
+  if (!wish.fallback) return {};  // the request itself is the trial
+  for (std::size_t i = 0; i < sites_.size(); ++i) {
+    const auto site = static_cast<SiteId>(i + 1);
+    if (wish.mask.has(site) && sites_[i].breaker.needs_probe(now) && now >= sites_[i].asked_for_peace_until)
+      return site;
+  }
+  return {};
+}
+
+void CloudSites::begin_probe(AttemptId probe, SiteId site, TimePoint now) {
+  probes_.emplace(probe, site);
+  at(site).breaker.begin(probe, now);
+}
+
+bool CloudSites::end_probe(AttemptId probe, CloudVerdict verdict, TimePoint now) {
+  const auto found = probes_.find(probe);
+  if (found == probes_.end()) return false;
+  auto& breaker = at(found->second).breaker;
+  probes_.erase(found);
+  if (verdict == CloudVerdict::kAnswered) {
+    breaker.reached(probe);
+  } else if (verdict == CloudVerdict::kDenied) {
+    breaker.withdrawn(probe);
+  } else {
+    breaker.unreachable(probe, now);
+  }
+  return true;
 }
 
 // ---- what became of it ----------------------------------------------------------------------------------------------

@@ -51,6 +51,12 @@ class CloudSites {
  public:
   explicit CloudSites(const RuntimeConfig& config);
 
+  /// A site that came back perhaps: worth a probe before a request that has something to fall back on waits for it.
+  std::optional<SiteId> due_probe(const Wish& wish, TimePoint now) const;
+  void begin_probe(AttemptId probe, SiteId site, TimePoint now);
+  /// kAnswered: something came back, whatever it said. False when `probe` is none.
+  bool end_probe(AttemptId probe, CloudVerdict verdict, TimePoint now);
+
   /// The site to ask, or why none is. Does not begin anything.
   std::variant<SiteId, Reason> choose(const Wish& wish, TimePoint now);
   void begin(AttemptId attempt, SiteId site, const Wish& wish, TimePoint now);
@@ -92,7 +98,7 @@ class CloudSites {
 
   Site& at(SiteId site) { return sites_[site - 1]; }
   const Site& at(SiteId site) const { return sites_[site - 1]; }
-  bool available(const Site& site, TimePoint now) const;
+  bool available(const Site& site, const Wish& wish, TimePoint now) const;
   double worth(const Site& site, const Wish& wish, TimePoint now) const;
   double load_score(const Site& site, const Wish& wish) const;
   SiteId better(SiteId one, SiteId other, const Wish& wish, TimePoint now) const;
@@ -105,6 +111,7 @@ class CloudSites {
   std::vector<Site> sites_;
   std::vector<SiteId> candidates_;
   RecyclingMap<AttemptId, InFlight> attempts_;
+  RecyclingMap<AttemptId, SiteId> probes_;  ///< Under way.
   cloud::RetryBudget budget_;
   RandomStream choice_;
   RandomStream jitter_;

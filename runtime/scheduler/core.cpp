@@ -90,8 +90,11 @@ void SchedulerCore::on(const CloudFinished& event, TimePoint now, Actions& actio
   const bool denied = event.verdict == CloudVerdict::kDenied;
   state.reason_if_edge = denied ? Reason::kLocalOnlyPermitted : Reason::kCloudFailed;
   state.reason_if_none = denied ? Reason::kNoPermittedSite : Reason::kCloudFailed;
+  if (event.verdict == CloudVerdict::kUnreachable && state.told.mask.has(kEdgeSite))
+    state.edge_start = now;  // the network may be gone altogether
   const bool elsewhere = (state.told.mask & state.untried).has_cloud();
-  if (denied || event.verdict == CloudVerdict::kRefused || (!elsewhere && state.edge_may_answer())) {
+  if (denied || event.verdict == CloudVerdict::kRefused || state.attempts >= attempts_max(state) ||
+      (!elsewhere && state.edge_may_answer())) {
     state.cloud_over = true;  // what is under way goes on
   } else {
     state.next_attempt = elsewhere ? now : now + std::max(sites_.backoff(state.attempts), event.retry_after);
@@ -110,6 +113,10 @@ void SchedulerCore::on(const CloudSpeaks& event, TimePoint now, Actions& actions
   state.edge = Edge::kFailed;
   state.reason_if_none = Reason::kCloudFailed;
   advance(request, now, actions);
+}
+
+void SchedulerCore::on(const ProbeFinished& event, TimePoint now, Actions&) {
+  sites_.end_probe(event.probe, event.verdict, now);
 }
 
 void SchedulerCore::on(const TimerFired& event, TimePoint now, Actions& actions) {
@@ -296,6 +303,12 @@ Wish SchedulerCore::wish_of(const State& state) const {
 void SchedulerCore::try_cloud(Requests::iterator request, TimePoint now, Actions& actions) {
   auto& [id, state] = *request;
   const Wish wish = wish_of(state);
+  if (!state.told.offline) {
+    if (const auto site = sites_.due_probe(wish, now)) {
+      sites_.begin_probe(++last_attempt_, *site, now);
+      actions.push_back(ProbeCloud{id, last_attempt_, *site, now + timing_.connect_timeout});
+    }
+  }
   const auto choice = state.told.offline && wish.mask.has_cloud() ? Reason::kCloudUnhealthy : sites_.choose(wish, now);
   if (const auto* why_not = std::get_if<Reason>(&choice)) {
     state.next_attempt = kNever;
@@ -314,8 +327,8 @@ void SchedulerCore::try_cloud(Requests::iterator request, TimePoint now, Actions
   state.untried = state.untried.without(site);
   state.next_attempt = state.told.plan == PlanKind::kHedge ? now + sites_.hedge_delay(site, wish) : kNever;
   if (state.edge == Edge::kIdle && state.told.mask.has(kEdgeSite))
-    state.edge_start =
-        state.give_up - wait_for_slot(state, id) - models_[state.told.model].forecast.tail_or_median(0.9);
+    state.edge_start = std::min(state.edge_start, state.give_up - wait_for_slot(state, id) -
+                                                      models_[state.told.model].forecast.tail_or_median(0.9));
   actions.push_back(StartCloud{id, attempt, site, state.deadline});
 }
 

@@ -57,6 +57,11 @@ struct CloudSpeaks {
   RequestId id;
   AttemptId attempt;
 };
+/// kAnswered: the endpoint said something. kDenied: the probe was not sent.
+struct ProbeFinished {
+  AttemptId probe;
+  CloudVerdict verdict;
+};
 struct TimerFired {
   RequestId id;
 };
@@ -64,7 +69,8 @@ struct CancelAsked {
   RequestId id;
 };
 struct ShutDown {};
-using Event = std::variant<Submitted, EdgeFinished, CloudFinished, CloudSpeaks, TimerFired, CancelAsked, ShutDown>;
+using Event =
+    std::variant<Submitted, EdgeFinished, CloudFinished, CloudSpeaks, ProbeFinished, TimerFired, CancelAsked, ShutDown>;
 
 // ---- what it answers ------------------------------------------------------------------------------------------------
 
@@ -82,6 +88,14 @@ struct CancelCloud {
   RequestId id;
   AttemptId attempt;
 };
+/// See whether `site` can be reached, with constant bytes, if the mask of this request still has it. The request does
+/// not wait for it.
+struct ProbeCloud {
+  RequestId id;
+  AttemptId probe;
+  SiteId site;
+  TimePoint deadline;
+};
 /// Replaces the request's former timer.
 struct SetTimer {
   RequestId id;
@@ -94,7 +108,7 @@ struct Finish {
   Reason reason;
   SiteId answered_by;  ///< Meaningful when kServed.
 };
-using Action = std::variant<RunEdge, StartCloud, CancelCloud, SetTimer, Finish>;
+using Action = std::variant<RunEdge, StartCloud, CancelCloud, ProbeCloud, SetTimer, Finish>;
 
 /// Each event changes what is known of a request; advance() then looks at the whole of it and does what its plan asks
 /// for at that moment. docs/scheduling.md tells the rules.
@@ -158,6 +172,7 @@ class SchedulerCore {
   void on(const EdgeFinished& event, TimePoint now, Actions& actions);
   void on(const CloudFinished& event, TimePoint now, Actions& actions);
   void on(const CloudSpeaks& event, TimePoint now, Actions& actions);
+  void on(const ProbeFinished& event, TimePoint now, Actions& actions);
   void on(const TimerFired& event, TimePoint now, Actions& actions);
   void on(const CancelAsked& event, TimePoint now, Actions& actions);
   void on(const ShutDown& event, TimePoint now, Actions& actions);

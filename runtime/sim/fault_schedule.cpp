@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <string>
 #include <utility>
 
@@ -13,9 +12,7 @@ namespace {
 
 using enum FaultKind;
 
-constexpr int kBackoffsMax = 6;  // TCP doubles its timeout with each loss in a row.
 constexpr double kDelayNsMax = 1e6 * kFaultMsMax;
-constexpr Duration kQueueMax = std::chrono::hours(24 * 365);  // Keeps sums of absurd delays in range.
 
 Duration scaled(Duration delay, double factor) {
   return Duration(
@@ -39,8 +36,7 @@ FaultSchedule::FaultSchedule(FaultTimeline timeline) : timeline_(std::move(timel
     const std::string name = "fault." + std::to_string(i);
     states_.push_back({.gate = RandomStream(timeline_.seed, name + ".gate"),
                        .values = RandomStream(timeline_.seed, name + ".values"),
-                       .free_at = {},
-                       .starts = {},
+                       .queue = {},
                        .last = {}});
     states_.back().tokens = static_cast<double>(timeline_.faults[i].burst);
   }
@@ -89,6 +85,20 @@ bool FaultSchedule::refuses(Duration at) const {
                      [&](const FaultSpec& spec) { return spec.kind == kRefuse && is_active(spec, at); });
 }
 
+bool FaultSchedule::fails_look_up(Duration at) const {
+  return std::any_of(timeline_.faults.begin(), timeline_.faults.end(),
+                     [&](const FaultSpec& spec) { return spec.kind == kDnsFailure && is_active(spec, at); });
+}
+
+std::uint64_t FaultSchedule::address(Duration at) const {
+  std::uint64_t changes = 0;
+  for (const FaultSpec& spec : timeline_.faults) {
+    if (spec.kind != kAddressChange || at < spec.at) continue;
+    changes += 1 + (spec.every > Duration{} ? static_cast<std::uint64_t>((at - spec.at) / spec.every) : 0);
+  }
+  return changes;
+}
+
 std::optional<Duration> FaultSchedule::cut_until(Duration at, Direction direction) const {
   std::optional<Duration> until;
   for (const FaultSpec& spec : timeline_.faults) {
@@ -118,7 +128,8 @@ void FaultSchedule::load(std::size_t entry, Duration at, FaultDecision& decision
       decision.wait += draw(spec, state);
       break;
     case kLoss:
-      decision.wait += loss(spec, state);
+      decision.wait += PacketLoss{spec.enter_bad, spec.leave_bad, spec.loss_good, spec.loss_bad, spec.delay}.delay(
+          spec.packets, state.bad, state.values);
       break;
     case kQueue:
       if (!queue(spec, state, at, decision.wait)) refuse(503, "");
@@ -164,39 +175,14 @@ Duration FaultSchedule::draw(const FaultSpec& spec, State& state) {
   return {};
 }
 
-/// Gilbert-Elliott: two states with a loss share each. Packets of one request wait for their retransmissions side by
-/// side, so the slowest one counts.
-Duration FaultSchedule::loss(const FaultSpec& spec, State& state) {
-  Duration slowest{};
-  for (std::uint64_t packet = 0; packet < spec.packets; ++packet) {
-    Duration late{};
-    for (int tries = 0; tries < kBackoffsMax; ++tries) {
-      state.bad = state.values.uniform() < (state.bad ? 1 - spec.leave_bad : spec.enter_bad);
-      if (state.values.uniform() >= (state.bad ? spec.loss_bad : spec.loss_good)) break;
-      late += spec.delay * (1 << tries);
-    }
-    slowest = std::max(slowest, late);
-  }
-  return slowest;
-}
-
-/// False: no room. Service begins in the order of arrival, at the first server that is free.
+/// False: no room.
 bool FaultSchedule::queue(const FaultSpec& spec, State& state, Duration at, Duration& wait) {
-  constexpr std::greater<> kEarliest;
-  std::erase_if(state.starts, [&](Duration start) { return start <= at; });
-  const bool idle_server = state.free_at.size() < spec.servers;
-  const Duration start = idle_server ? at : std::max(at, state.free_at.front());
-  if (start > at && state.starts.size() >= spec.queue_max) return false;
-  if (start > at) state.starts.push_back(start);
-  const Duration service = scaled(draw(spec, state), 1 + spec.growth * static_cast<double>(state.starts.size()));
-  if (!idle_server) {
-    std::pop_heap(state.free_at.begin(), state.free_at.end(), kEarliest);
-    state.free_at.pop_back();
-  }
-  state.free_at.push_back(std::min(start + service, at + kQueueMax));
-  std::push_heap(state.free_at.begin(), state.free_at.end(), kEarliest);
-  wait += start + service - at;
-  return true;
+  const auto service = [&](std::size_t waiting) {
+    return scaled(draw(spec, state), 1 + spec.growth * static_cast<double>(waiting));
+  };
+  const auto takes = state.queue.serve(at, spec.servers, spec.queue_max, service);
+  if (takes) wait += *takes;
+  return takes.has_value();
 }
 
 Duration FaultSchedule::cold_start(const FaultSpec& spec, State& state, Duration at) {

@@ -9,6 +9,8 @@
 #include <hearth/time.h>
 
 #include "runtime/sim/fault_timeline.h"
+#include "runtime/sim/packet_loss.h"
+#include "runtime/sim/server_queue.h"
 
 namespace hearth::sim {
 
@@ -33,6 +35,10 @@ class FaultSchedule {
 
   /// Is nobody listening?
   bool refuses(Duration at) const;
+  /// Does looking the name up fail?
+  bool fails_look_up(Duration at) const;
+  /// Which of its addresses the endpoint has, counted from 0: a connection to another one leads nowhere.
+  std::uint64_t address(Duration at) const;
   /// When bytes in this direction flow again; nothing when they flow. kForever when they never do.
   std::optional<Duration> cut_until(Duration at, Direction direction) const;
 
@@ -47,19 +53,17 @@ class FaultSchedule {
     RandomStream values;  ///< And how?
     std::uint64_t seen = 0;
     std::size_t traced = 0;
-    bool bad = false;               ///< Gilbert-Elliott.
-    std::vector<Duration> free_at;  ///< Queue: a heap of when each server is free, the earliest first.
-    std::vector<Duration> starts;   ///< Queue: when those that still wait will be served.
-    std::optional<Duration> last;   ///< Cold start: the last request.
-    Duration warm_at{};             ///< Cold start.
-    double tokens = 0;              ///< Rate limit.
-    Duration filled_at{};           ///< Rate limit.
+    bool bad = false;  ///< Gilbert-Elliott.
+    ServerQueue queue;
+    std::optional<Duration> last;  ///< Cold start: the last request.
+    Duration warm_at{};            ///< Cold start.
+    double tokens = 0;             ///< Rate limit.
+    Duration filled_at{};          ///< Rate limit.
   };
 
   bool hit(std::size_t entry, Duration at);
   void load(std::size_t entry, Duration at, FaultDecision& decision);
   Duration draw(const FaultSpec& spec, State& state);
-  Duration loss(const FaultSpec& spec, State& state);
   bool queue(const FaultSpec& spec, State& state, Duration at, Duration& wait);
   Duration cold_start(const FaultSpec& spec, State& state, Duration at);
   bool take_token(const FaultSpec& spec, State& state, Duration at);

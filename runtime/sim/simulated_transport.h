@@ -1,8 +1,12 @@
-/// \file SimulatedTransport: the way out of a simulated device: a link with delay, bandwidth and faults, and a server
-/// behind it.
+/// \file SimulatedTransport: a device's way out as a virtual network: a link, connections, servers, and what goes
+/// wrong.
 #pragma once
 
-#include <functional>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -11,58 +15,123 @@
 #include <hearth/random.h>
 #include <hearth/transport.h>
 
+#include "runtime/sim/fault_schedule.h"
+#include "runtime/sim/link.h"
+#include "runtime/sim/oip_server.h"
+#include "runtime/sim/reply_faults.h"
+#include "runtime/sim/server_queue.h"
+
 namespace hearth::sim {
 
-/// The world between the device and its cloud. Draws come from one stream each, so that a change of one key moves no
-/// other.
-struct Link {
-  Duration round_trip_median = std::chrono::milliseconds(60);
-  double round_trip_sigma = 0.2;  ///< Of the logarithm.
-  double up_mbit_per_s = 10;
-  double down_mbit_per_s = 10;
-  double error_share = 0.01;               ///< Attempts answered with 503.
-  double loss_share = 0;                   ///< Attempts that get no answer at all.
-  TimePoint dead_from = TimePoint::max();  ///< From then on connections are refused.
+/// How long an endpoint computes, and how many requests at a time.
+struct ServerModel {
+  Duration service_median{};
+  double service_sigma = 0;  ///< Of the logarithm; 0: constant.
+  std::size_t servers = 64;
+  std::size_t queue_max = 1000;  ///< Waiting requests beyond this get 503.
 };
 
-/// What the server answers to a message that arrived whole.
-using Responder = std::function<HttpReply(const HttpMessage&)>;
+/// The world between a device and its clouds. Draws come from one stream for each part, so that a change of one key
+/// moves no other.
+struct Network {
+  LinkModel link;
+  ServerModel server;                              ///< Of each endpoint.
+  std::map<std::string, ServerModel> servers;      ///< Instead, by the endpoint's name.
+  FaultTimeline faults;                            ///< Of each endpoint, with draws of its own.
+  std::map<std::string, FaultTimeline> faults_of;  ///< Instead, by the endpoint's name.
+  Duration look_up{};                              ///< Of a name, with each new connection.
+  std::size_t connections_per_endpoint_max = Limits{}.connections_per_endpoint_max;
+  Duration connect_timeout = CloudTiming{}.connect_timeout;
+  Duration idle_timeout = std::chrono::seconds(4);
+  ReplyBounds bounds;
+};
 
-/// A server that speaks the Open Inference Protocol for one cloud binding; `answer` gets the decoded FP32 input
-/// tensors' raw bytes in order and gives the output tensors in the order of the binding's outputs.
-Responder oip_server(const CloudBinding& binding,
-                     std::function<std::vector<Tensor>(const std::vector<std::string>&)> answer);
-
-/// Must outlive the loop's last run. Threads: the loop's. Counts what reached the network, for tests that must see that
-/// nothing did.
+/// Does what runtime/net does and says what it says, on virtual time: one attempt when told, connections kept for
+/// reuse, a connect timeout (which a request also has to be acknowledged in), nothing after the deadline. A new
+/// connection costs a round trip, one more with TLS.
+///
+/// Serves every row of docs/faults.md that is marked `simulated` or `both` there; a timeline's time is the loop's. A
+/// partition holds messages back when they arrive, and connections with them. A request that has left reaches its
+/// server whether or not the attempt is withdrawn.
+///
+/// Must outlive the loop's last run. Threads: the loop's.
 class SimulatedTransport final : public Transport {
  public:
-  SimulatedTransport(EventLoop& loop, Link link, Responder responder, std::uint64_t seed);
+  SimulatedTransport(EventLoop& loop, Network network, Responder responder, std::uint64_t seed);
 
   void send(AttemptId attempt, EgressPermit permit, TimePoint deadline, SendCallback done) override;
   void cancel(AttemptId attempt) override;
 
-  /// Every message that began to leave, in order.
+  /// Every message that was handed over, in order.
   const std::vector<HttpMessage>& seen() const { return seen_; }
   std::size_t in_flight() const { return flights_.size(); }
+  std::uint64_t connections_opened() const { return connections_opened_; }
+  /// Requests that a server ran, also those whose reply was lost.
+  std::uint64_t executed() const { return executed_; }
 
  private:
-  struct Flight {
-    SendCallback done;
-    TimerId timer = 0;
-    std::uint64_t bytes = 0;
+  struct Connection {
+    std::uint64_t address;  ///< That of its endpoint when it was opened.
+    std::optional<FaultSpec> fault;
+    unsigned exchanges = 0;
+    bool dead = false;  ///< The other side is gone, and has not said so.
+    TimePoint idle_since{};
   };
-  void end(AttemptId attempt, Result<HttpReply> reply);
+  struct Site {
+    Endpoint endpoint;
+    FaultSchedule faults;
+    ServerModel server;
+    ServerQueue queue;
+    RandomStream service;
+    std::vector<std::shared_ptr<Connection>> idle;  ///< Most recently used last.
+    std::size_t busy = 0;                           ///< Of those that are kept.
+  };
+  struct Flight {
+    AttemptId attempt;
+    Site& site;
+    HttpMessage message;
+    TimePoint deadline;
+    SendCallback done;
+    std::shared_ptr<Connection> connection;
+    bool kept = false;  ///< Whether the connection may be used again.
+    bool over = false;
+    bool acknowledged = false;  ///< The other side's kernel has the request.
+    bool silent = false;
+    std::uint64_t bytes_sent = 0;
+    TimerId timer = 0;
+    std::optional<Pipe::TransferId> going_up = {};
+    std::optional<Pipe::TransferId> coming_down = {};
+  };
+  using FlightPtr = std::shared_ptr<Flight>;
+
+  Site& site_of(const Endpoint& endpoint);
+  Duration at() const { return loop_.now().time_since_epoch(); }
+  std::optional<Duration> held(const Site& site, Direction direction) const;
+  /// `step` when a message of so many bytes that leaves now has arrived; never when it is held for ever.
+  void travel(const FlightPtr& flight, Direction direction, std::uint64_t bytes, std::function<void()> step);
+
+  void connect(const FlightPtr& flight);
+  void opened(const FlightPtr& flight);
+  void write(const FlightPtr& flight);
+  void arrived(const FlightPtr& flight);
+  void decided(const FlightPtr& flight, const FaultDecision& decision);
+  void serve(const FlightPtr& flight, const FaultDecision& decision);
+  bool replace_server(const FlightPtr& flight, const FaultSpec& fault);
+  void answer(const FlightPtr& flight, const FaultSpec* fault, HttpReply reply);
+  /// The other side ended the connection without a reply.
+  void hang_up(const FlightPtr& flight, const char* how);
+  void end(const FlightPtr& flight, Result<HttpReply> reply, bool reusable);
 
   EventLoop& loop_;
-  Link link_;
+  Network network_;
   Responder responder_;
-  RandomStream delays_;
-  RandomStream faults_;
-  TimePoint up_free_{};  ///< When the uplink has sent what was handed to it.
-  TimePoint down_free_{};
-  std::unordered_map<AttemptId, Flight> flights_;
+  std::uint64_t seed_;
+  Link link_;
+  std::map<std::string, Site> sites_;  ///< By name.
+  std::unordered_map<AttemptId, FlightPtr> flights_;
   std::vector<HttpMessage> seen_;
+  std::uint64_t connections_opened_ = 0;
+  std::uint64_t executed_ = 0;
 };
 
 }  // namespace hearth::sim

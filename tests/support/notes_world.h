@@ -32,15 +32,15 @@ inline std::string text_in(const HttpMessage& message) {
 }
 
 struct NotesWorld : SimWorld {
-  explicit NotesWorld(sim::Link link = quiet_link(), RuntimeConfig with = sim_config())
-      : SimWorld(link, with_notes(std::move(with))) {
+  explicit NotesWorld(sim::Network network = {}, RuntimeConfig with = sim_config())
+      : SimWorld(network, with_notes(std::move(with))) {
     const auto echo = [binding = config.models[0].cloud](const HttpMessage& message) {
       const auto answer = [&](const std::vector<std::string>&) {
         return std::vector<Tensor>{Tensor::of_text("", "You wrote: " + text_in(message))};
       };
       return sim::oip_server(binding, answer)(message);
     };
-    transport = std::make_shared<sim::SimulatedTransport>(loop, link, echo, config.seed);
+    transport = std::make_shared<sim::SimulatedTransport>(loop, std::move(network), echo, config.seed);
     const auto at_home = [](std::span<const Tensor>) {
       return std::vector<Tensor>{Tensor::of_text("answer", "at home")};
     };

@@ -1,7 +1,10 @@
 /// \file SimWorld: a whole runtime on a virtual loop, with a two-number edge model and a cloud behind a simulated link.
 #pragma once
 
+#include <functional>
+#include <initializer_list>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -72,27 +75,33 @@ inline Request photo(float sureness, std::string label = "public") {
 
 inline EdgeModel::Outputs edge_answer(std::span<const Tensor> inputs) { return scores(inputs[0].floats()[0], 0, 0); }
 
+/// What goes wrong with every endpoint, in a timeline's words: a fault's name, or an object.
+inline sim::Network network_with(std::initializer_list<std::string> faults) {
+  sim::Network network;
+  for (const auto& fault : faults) {
+    auto spec = sim::parse_fault(fault, "the test's fault");
+    if (!spec.ok()) throw std::runtime_error(spec.error().message);
+    network.faults.faults.push_back(std::move(spec).value());
+  }
+  return network;
+}
+
 struct SimWorld {
-  explicit SimWorld(sim::Link link = quiet_link(), RuntimeConfig with = sim_config()) : config(std::move(with)) {
+  explicit SimWorld(sim::Network network = {}, RuntimeConfig with = sim_config()) : config(std::move(with)) {
+    network.connect_timeout = config.cloud.connect_timeout;
     transport = std::make_shared<sim::SimulatedTransport>(
-        loop, link,
+        loop, std::move(network),
         sim::oip_server(config.models[0].cloud, [](const std::vector<std::string>&) { return scores(0, 9, 0); }),
         config.seed);
     model = std::make_shared<sim::SimulatedModel>(loop, edge_answer, std::chrono::milliseconds(2), 0.1, config.seed);
     journal = std::make_shared<sim::SimulatedJournal>(loop);
   }
 
-  static sim::Link quiet_link() {
-    sim::Link link;
-    link.error_share = 0;
-    return link;
-  }
-
   /// Creates the runtime and gives consent.
   void start() {
     World world;
     world.loop = std::shared_ptr<EventLoop>(std::shared_ptr<void>(), &loop);
-    world.transport = transport;
+    world.transport = tap ? tap(transport) : transport;
     world.journal = journal;
     world.probe = probe;
     world.load_edge_model = [this](const ModelPair&) -> Result<std::shared_ptr<EdgeModel>> {
@@ -121,6 +130,8 @@ struct SimWorld {
   std::shared_ptr<sim::SimulatedTransport> transport;
   std::shared_ptr<sim::SimulatedModel> model;
   std::shared_ptr<sim::SimulatedJournal> journal;
+  /// What stands before the transport, when something does.
+  std::function<std::shared_ptr<Transport>(std::shared_ptr<sim::SimulatedTransport>)> tap;
   std::shared_ptr<DeviceProbe> probe;  ///< None unless a test gives one before start().
   std::vector<std::string> log;
   std::unique_ptr<Runtime> runtime;

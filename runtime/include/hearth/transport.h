@@ -27,6 +27,7 @@ struct HttpReply {
 struct SendResult {
   Result<HttpReply> reply;
   std::uint64_t bytes_sent = 0;
+  bool silent = false;  ///< With kUnavailable: what was sent was not even acknowledged; the other side is out of reach.
 };
 
 /// The way out of the device.

@@ -165,7 +165,7 @@ TEST_CASE("a log that was tampered with keeps data home, and local requests go o
 TEST_CASE("decisions are recorded only where the configuration asks for it", "[facade][audit]") {
   auto config = sim_config();
   config.audit_decisions = false;
-  SimWorld world(SimWorld::quiet_link(), config);
+  SimWorld world({}, config);
   world.start();
   world.run(photo(0));
   CHECK(records_of(world, "decision").empty());
@@ -179,7 +179,7 @@ TEST_CASE("a class may ask that its egress records are only written, and then th
   if (!synced)
     config.policy_json.replace(config.policy_json.find(R"("egress": "allow")"), 17,
                                R"("egress": "allow", "egress_record": "written")");
-  SimWorld world(SimWorld::quiet_link(), config);
+  SimWorld world({}, config);
   world.start();
   world.journal->write_time = milliseconds(500);  // far over the deadline of 200 ms
   const auto outcome = world.run(photo(0));

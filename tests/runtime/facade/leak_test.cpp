@@ -50,14 +50,14 @@ struct Totals {
 template <class AnyWorld, class DrawRequest>
 void run_world(std::uint64_t seed, const DrawRequest& draw_one, Totals& totals) {
   RandomStream draw(seed, "leak test");
-  sim::Link link = SimWorld::quiet_link();
-  link.error_share = draw.uniform() * 0.6;
-  link.loss_share = draw.below(2) == 0 ? draw.uniform() * 0.3 : 0;
+  sim::Network network = test::network_with({"status", "blackhole"});
+  network.faults.faults[0].probability = draw.uniform() * 0.6;
+  network.faults.faults[1].probability = draw.below(2) == 0 ? draw.uniform() * 0.3 : 0;
   RuntimeConfig config = test::sim_config();
   config.seed = seed;
   config.endpoints.push_back({"us-1", "http://127.0.0.1:2", "us"});
   config.policy_json = draw_policy(draw);
-  AnyWorld world(link, config);
+  AnyWorld world(network, config);
   world.start();
   for (int i = 0; i < kRequestsPerWorld; ++i) {
     world.loop.schedule_at(world.loop.now() + std::chrono::microseconds(draw.below(3'000'000)),

@@ -21,11 +21,11 @@ RuntimeConfig config_for(const std::string& plan) {
   return config;
 }
 
-sim::Link slow_link() {
-  auto link = SimWorld::quiet_link();
-  link.round_trip_median = milliseconds(60);
-  link.round_trip_sigma = 0.01;
-  return link;
+sim::Network slow_link() {
+  sim::Network network;
+  network.link.round_trip_median = milliseconds(60);
+  network.link.round_trip_sigma = 0.01;
+  return network;
 }
 
 }  // namespace
@@ -78,9 +78,9 @@ TEST_CASE("a hedge stays inside the mask", "[facade][door]") {
 
 TEST_CASE("a safety net answers from the cloud when it is in time and from the edge when it is not", "[facade]") {
   const bool in_time = GENERATE(true, false);
-  auto link = slow_link();
-  if (!in_time) link.round_trip_median = milliseconds(500);
-  SimWorld world(link, config_for(R"("plan": "safety_net", "attempts_max": 1)"));
+  auto network = slow_link();
+  if (!in_time) network.link.round_trip_median = milliseconds(500);
+  SimWorld world(network, config_for(R"("plan": "safety_net", "attempts_max": 1)"));
   world.start();
   const auto outcome = world.run(photo(5));
   CHECK(outcome.status == OutcomeStatus::kServed);
@@ -91,9 +91,7 @@ TEST_CASE("a safety net answers from the cloud when it is in time and from the e
 }
 
 TEST_CASE("an endpoint that refuses connections costs one attempt, and the answer comes from the other", "[facade]") {
-  auto link = SimWorld::quiet_link();
-  link.dead_from = TimePoint{};
-  SimWorld world(link, config_for(R"("plan": "cloud")"));
+  SimWorld world(network_with({"refuse"}), config_for(R"("plan": "cloud")"));
   world.start();
   std::size_t attempts = 0;
   for (int i = 0; i < 50; ++i) {

@@ -65,7 +65,7 @@ TEST_CASE("what the class forbids never reaches the transport, however unsure", 
 TEST_CASE("a region that the endpoint is not in keeps data home", "[facade][door]") {
   auto config = sim_config();
   config.endpoints[0].region = GENERATE("us", "");
-  SimWorld world(SimWorld::quiet_link(), config);
+  SimWorld world({}, config);
   world.start();
   CHECK(world.run(photo(0, "regional")).permit_rule == "class:regional");
   CHECK(world.transport->seen().empty());
@@ -161,17 +161,14 @@ TEST_CASE("the wire holds a random id and the tensor, but no label, session or l
 }
 
 TEST_CASE("any failure of the cloud gives the local answer within the deadline", "[facade]") {
-  sim::Link link = SimWorld::quiet_link();
-  const std::string expected = GENERATE("unavailable", "deadline_exceeded", "refused");
-  if (expected == "unavailable") link.error_share = 1;
-  if (expected == "deadline_exceeded") link.loss_share = 1;
-  if (expected == "refused") link.dead_from = TimePoint{};
-  SimWorld world(link);
+  const auto [fault, expected] = GENERATE(table<std::string, std::string>(
+      {{"status", "unavailable"}, {"blackhole", "deadline_exceeded"}, {"refuse", "unavailable"}}));
+  SimWorld world(network_with({fault}));
   world.start();
   const auto outcome = world.run(photo(0));
   CHECK(outcome.served_on == "edge");
   CHECK(outcome.reason == Reason::kCloudFailed);
-  CHECK(outcome.attempts.back().error == (expected == "refused" ? "unavailable" : expected));
+  CHECK(outcome.attempts.back().error == expected);
   CHECK(outcome.deadline_met);
   CHECK(outcome.latency <= milliseconds(190));  // the deadline less the local reserve
 }
@@ -279,7 +276,7 @@ TEST_CASE("a device that is offline costs no attempt", "[facade]") {
 TEST_CASE("a budget is never exceeded, and what it holds back is not on record as sent", "[facade][door]") {
   auto config = sim_config();
   config.policy_json.insert(config.policy_json.rfind('}'), R"(, "budgets": {"cloud_mib_per_day": 0.001})");
-  SimWorld world(SimWorld::quiet_link(), config);
+  SimWorld world({}, config);
   world.start();
   world.journal->write_time = milliseconds(20);
   std::vector<Outcome> outcomes;
@@ -345,7 +342,7 @@ TEST_CASE("a runtime can go while an attempt is in flight and its loop lives on"
 TEST_CASE("scores that are not finite are no confidence: the cloud is asked", "[facade]") {
   auto config = sim_config();
   config.models[0].scores = GENERATE(Scores::kLogits, Scores::kProbabilities);
-  SimWorld world(SimWorld::quiet_link(), config);
+  SimWorld world({}, config);
   world.start();
   const float bad = GENERATE(std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity());
   CHECK(world.run(photo(bad)).reason == Reason::kCloudAnswered);
@@ -356,7 +353,7 @@ TEST_CASE("a policy that forbids an endpoint that is not there is refused: it wo
   const std::string rule = R"({"id": "no-consent")";
   config.policy_json.insert(config.policy_json.find(rule),
                             R"({"id": "not-there", "when": {}, "sites": ["cloud:eu-2"]}, )");
-  SimWorld world(SimWorld::quiet_link(), config);
+  SimWorld world({}, config);
   REQUIRE_THROWS_WITH(world.start(), Catch::Contains("no endpoint is called \"eu-2\"") && Catch::Contains("\"eu-1\""));
 }
 

@@ -19,6 +19,8 @@ using scheduler::CloudVerdict;
 using scheduler::EdgeFinished;
 using scheduler::Event;
 using scheduler::Finish;
+using scheduler::ProbeCloud;
+using scheduler::ProbeFinished;
 using scheduler::RunEdge;
 using scheduler::SchedulerCore;
 using scheduler::SetTimer;

@@ -142,10 +142,46 @@ TEST_CASE("the breaker opens after failures in a row, lets one trial through, an
   CHECK(only<Finish>(ask(10)).reason == Reason::kCloudUnhealthy);
   // The pause is 1 s with 20 % jitter.
   CHECK(only<Finish>(ask(799)).reason == Reason::kCloudUnhealthy);
-  const auto trial = ask(1300);
-  CHECK(only<Finish>(ask(1301)).reason == Reason::kCloudUnhealthy);  // one trial at a time
+  // First somebody looks whether it is there; nobody waits for that.
+  const auto probing = ask(1300);
+  CHECK(only<Finish>(probing).reason == Reason::kCloudUnhealthy);
+  CHECK(none<ProbeCloud>(ask(1301)));  // one at a time
+  bench.tell(ProbeFinished{only<ProbeCloud>(probing).probe, CloudVerdict::kAnswered}, at(1302));
+  const auto trial = ask(1303);
+  CHECK(only<Finish>(ask(1304)).reason == Reason::kCloudUnhealthy);  // one trial at a time
   bench.tell(CloudFinished{id - 1, only<StartCloud>(trial).attempt, CloudVerdict::kAnswered}, at(1360));
   CHECK_FALSE(none<StartCloud>(ask(1361)));
+}
+
+TEST_CASE("a probe that finds nobody doubles the pause, and one that was not sent changes nothing", "[scheduler]") {
+  CloudTiming timing;
+  timing.breaker_failures = 1;
+  Bench bench(Limits{}, timing);
+  RequestId id = 0;
+  const auto ask = [&](int ms) {
+    bench.tell(cascade(++id), at(ms));
+    return bench.tell(EdgeFinished{id, true, 0}, at(ms));
+  };
+  bench.tell(CloudFinished{1, only<StartCloud>(ask(0)).attempt, CloudVerdict::kUnreachable}, at(1));
+  bench.tell(ProbeFinished{only<ProbeCloud>(ask(1300)).probe, CloudVerdict::kDenied}, at(1301));
+  const auto probe = only<ProbeCloud>(ask(1302));
+  CHECK(probe.deadline == at(1302) + timing.connect_timeout);
+  bench.tell(ProbeFinished{probe.probe, CloudVerdict::kUnreachable}, at(2302));
+  CHECK(none<ProbeCloud>(ask(2302 + 1500)));  // 2 s with 20 % jitter
+  CHECK_FALSE(none<ProbeCloud>(ask(2302 + 2500)));
+}
+
+TEST_CASE("a request that has only the cloud is itself the trial", "[scheduler]") {
+  CloudTiming timing;
+  timing.breaker_failures = 1;
+  Bench bench(Limits{}, timing);
+  const auto ask = [&](RequestId id, int ms) {
+    return bench.tell(cascade(id, Mask::all(1).without(kEdgeSite)), at(ms));
+  };
+  bench.tell(CloudFinished{1, only<StartCloud>(ask(1, 0)).attempt, CloudVerdict::kUnreachable}, at(1));
+  const auto trial = ask(2, 1300);
+  CHECK(none<ProbeCloud>(trial));
+  CHECK_FALSE(none<StartCloud>(trial));
 }
 
 TEST_CASE("what began before the breaker opened neither ends the trial nor counts as it", "[scheduler]") {
@@ -161,6 +197,7 @@ TEST_CASE("what began before the breaker opened neither ends the trial nor count
   };
   const auto old = only<StartCloud>(ask(1, 0)).attempt;
   bench.tell(CloudFinished{2, only<StartCloud>(ask(2, 1)).attempt, CloudVerdict::kFailed}, at(2));
+  bench.tell(ProbeFinished{only<ProbeCloud>(ask(9, 1290)).probe, CloudVerdict::kAnswered}, at(1295));
   const auto trial = only<StartCloud>(ask(3, 1300)).attempt;
   bench.tell(CloudFinished{1, old, late}, at(1301));
   CHECK(only<Finish>(ask(4, 1302)).reason == Reason::kCloudUnhealthy);  // the trial is still the only one
@@ -237,6 +274,10 @@ struct RandomWorld {
     if (finish.status == OutcomeStatus::kServed) RC_ASSERT(masks.at(finish.id).has(finish.answered_by));
   }
   void check(const CancelCloud&) {}
+  void check(const ProbeCloud& probe) {
+    RC_ASSERT(masks.at(probe.id).has(probe.site));
+    probes.push_back(probe.probe);
+  }
   void check(const SetTimer&) {}
 
   void submit() {
@@ -260,6 +301,7 @@ struct RandomWorld {
     if (!on_edge.empty()) tell(EdgeFinished{take(on_edge), random.below(5) != 0, static_cast<float>(random.uniform())});
   }
   void end_an_attempt() {
+    if (!probes.empty()) tell(ProbeFinished{take(probes), static_cast<CloudVerdict>(random.below(6))});
     if (on_cloud.empty()) return;
     const auto [id, attempt] = take(on_cloud);
     tell(CloudFinished{id, attempt, static_cast<CloudVerdict>(random.below(6)), milliseconds(random.below(3) * 100)});
@@ -297,6 +339,7 @@ struct RandomWorld {
   std::map<RequestId, int> outcomes;
   std::map<RequestId, unsigned> allowed;  ///< Cloud attempts.
   std::vector<RequestId> on_edge;
+  std::vector<AttemptId> probes;
   std::vector<std::pair<RequestId, AttemptId>> on_cloud;
 };
 

@@ -86,6 +86,34 @@ TEST_CASE("what is not idempotent is sent once, whatever happens", "[scheduler]"
   CHECK(count_starts(bench.tell(ended(first, CloudVerdict::kUnreachable), at(70))) == 0);
 }
 
+TEST_CASE("when nobody can be reached the edge begins at once, beside the attempt elsewhere", "[scheduler]") {
+  Bench bench(two_endpoints());
+  const auto first = only<StartCloud>(bench.tell(planned(PlanKind::kCloud, 1, Mask::all(2))));
+  const auto actions = bench.tell(ended(first, CloudVerdict::kUnreachable), at(10));
+  CHECK_FALSE(none<StartCloud>(actions));
+  CHECK(only<RunEdge>(actions).id == 1);
+}
+
+TEST_CASE("when nobody can be reached and the edge may not answer, the next timer lies ahead", "[scheduler]") {
+  Bench bench(two_endpoints());
+  const auto first = only<StartCloud>(bench.tell(planned(PlanKind::kCloud, 1, Mask::all(2).without(kEdgeSite))));
+  const auto actions = bench.tell(ended(first, CloudVerdict::kUnreachable), at(10));
+  CHECK_FALSE(none<StartCloud>(actions));
+  for (const auto& action : bench.tell(TimerFired{1}, at(11)))
+    if (const auto* timer = std::get_if<SetTimer>(&action)) CHECK(timer->due > at(11));
+}
+
+TEST_CASE("when the last attempt has failed the edge answers, though an endpoint was never asked", "[scheduler]") {
+  const auto plan = GENERATE(PlanKind::kCloud, PlanKind::kHedge);
+  Bench bench(two_endpoints());
+  auto request = planned(plan, 1, Mask::all(2));
+  request.attempts_max = 1;
+  const auto first = only<StartCloud>(bench.tell(request));
+  const auto actions = bench.tell(ended(first, CloudVerdict::kFailed), at(10));
+  CHECK(none<Finish>(actions));
+  CHECK(only<RunEdge>(actions).id == 1);
+}
+
 TEST_CASE("a hedge in which the edge answers first is put down to that", "[scheduler]") {
   Bench bench(two_endpoints());
   auto request = planned(PlanKind::kHedge, 1);

@@ -1,0 +1,235 @@
+// Each check reads the story only: what an app and a wire tap can see.
+#include <algorithm>
+#include <functional>
+#include <optional>
+
+#include "runtime/cloud/retry_budget.h"
+#include "tests/runtime/sim/guarantees/story.h"
+
+namespace hearth::test {
+namespace {
+
+using Kind = WireEvent::Kind;
+using Lines = std::vector<std::string>;
+
+std::string named(std::size_t request) { return "request " + std::to_string(request); }
+
+/// An attempt on the wire: when it was sent, and when it ended for the runtime.
+struct Sent {
+  const WireEvent* send = nullptr;
+  const WireEvent* done = nullptr;
+  const WireEvent* cancel = nullptr;
+  int dones = 0;
+
+  std::optional<TimePoint> over() const {
+    if (cancel != nullptr && (done == nullptr || cancel < done)) return cancel->at;
+    return done != nullptr ? std::optional(done->at) : std::nullopt;
+  }
+  /// What came before the runtime withdrew it.
+  const WireEvent* verdict() const { return cancel == nullptr ? done : nullptr; }
+};
+
+std::map<AttemptId, Sent> attempts_of(const Story& story) {
+  std::map<AttemptId, Sent> attempts;
+  for (const auto& event : story.wire) {
+    Sent& one = attempts[event.attempt];
+    if (event.kind == Kind::kSend) one.send = &event;
+    if (event.kind == Kind::kDone) one.done = &event, ++one.dones;
+    if (event.kind == Kind::kCancel && one.cancel == nullptr) one.cancel = &event;
+  }
+  std::erase_if(attempts, [](const auto& one) { return one.second.send == nullptr; });  // withdrawn before it was sent
+  return attempts;
+}
+
+void attempts_are_bounded(const Story& story, Lines& lines) {
+  std::vector<unsigned> sent(story.requests.size());
+  for (const auto& event : story.wire)
+    if (event.kind == Kind::kSend) ++sent[event.request];
+  for (std::size_t i = 0; i < story.requests.size(); ++i) {
+    const Asked& asked = story.requests[i];
+    unsigned begun = 0;
+    for (const auto& attempt : asked.outcome.attempts) begun += attempt.site != kEdgeSite;
+    const unsigned most = std::max(sent[i], begun);
+    if (most > asked.attempts_max) lines.push_back("G1: " + named(i) + " made too many attempts");
+    if (!asked.idempotent && most > 1) lines.push_back("G7: " + named(i) + " is not idempotent and was sent twice");
+  }
+}
+
+/// In any window the extra attempts are at most their share of the first ones, and the burst.
+void amplification_is_bounded(const Story& story, Lines& lines) {
+  std::vector<bool> seen(story.requests.size());
+  const double share = story.timing.extra_attempts_share_max;
+  double over = 0, worst = 0;
+  std::size_t first = 0, all = 0;
+  for (const auto& event : story.wire) {
+    if (event.kind != Kind::kSend) continue;
+    const bool extra = seen[event.request];
+    seen[event.request] = true;
+    over = std::max(0.0, over + (extra ? 1 : -share));
+    worst = std::max(worst, over);
+    if (story.healed != TimePoint{} && event.at >= story.healed) continue;
+    ++all;
+    first += !extra;
+  }
+  if (worst > cloud::RetryBudget::Options{}.burst + 1)
+    lines.push_back("G2: " + std::to_string(worst) + " extra attempts beyond their share in a window");
+  if (story.troubled && first >= 250 && static_cast<double>(all) > 1.2 * static_cast<double>(first))
+    lines.push_back("G2: " + std::to_string(all) + " attempts for " + std::to_string(first) + " requests");
+}
+
+void deadlines_hold(const Story& story, Lines& lines) {
+  for (const auto& [id, sent] : attempts_of(story)) {
+    const Asked& asked = story.requests[sent.send->request];
+    const TimePoint deadline = asked.at + asked.deadline;
+    if (sent.send->at >= deadline || sent.send->deadline > deadline)
+      lines.push_back("G3: " + named(sent.send->request) + " began an attempt after its deadline");
+    if (!sent.over() || *sent.over() > deadline)
+      lines.push_back("G3: an attempt of " + named(sent.send->request) + " outlived the deadline");
+    if (asked.outcomes > 0 && sent.over() && *sent.over() > asked.finished)
+      lines.push_back("G7: an attempt of " + named(sent.send->request) + " went on after the outcome");
+    if (sent.dones != 1) lines.push_back("G5: an attempt ended " + std::to_string(sent.dones) + " times");
+  }
+  if (story.left_in_flight != 0) lines.push_back("G5: attempts are left in flight");
+}
+
+/// A breaker that has opened for certain (nobody could be reached, or enough failures in a row) lets one attempt at a
+/// time through until something answers.
+void trials_come_one_by_one(const Story& story, Lines& lines) {
+  struct Site {
+    bool open = false;
+    TimePoint opened{};
+    unsigned failures = 0;
+    std::set<AttemptId> trials;
+  };
+  std::map<std::string, Site> sites;
+  const auto attempts = attempts_of(story);
+  for (const auto& event : story.wire) {
+    const auto found = attempts.find(event.attempt);
+    if (found == attempts.end()) continue;
+    Site& site = sites[found->second.send->endpoint];
+    if (event.kind == Kind::kSend) {
+      // What was decided before it opened may still leave.
+      if (!site.open || event.at <= site.opened + story.write_time) continue;
+      site.trials.insert(event.attempt);
+      if (site.trials.size() > 1) lines.push_back("G4: two trials at a time at " + event.endpoint);
+      continue;
+    }
+    site.trials.erase(event.attempt);
+    if (found->second.verdict() != &event) continue;
+    const bool overloaded = event.status == 429 || (event.status == 503 && event.retry_after > Duration{});
+    if (event.status == 0 || (event.status >= 500 && !overloaded)) {
+      const bool enough = ++site.failures >= story.timing.breaker_failures || event.unreachable;
+      if (enough && !site.open) site.open = true, site.opened = event.at;
+    } else if (!overloaded) {  // an answer, or what this check cannot tell from one
+      site = Site{};
+    }
+  }
+}
+
+void retry_after_is_obeyed(const Story& story, Lines& lines) {
+  std::map<std::string, TimePoint> asked_at, until;
+  const auto attempts = attempts_of(story);
+  for (const auto& event : story.wire) {
+    const auto found = attempts.find(event.attempt);
+    if (found == attempts.end()) continue;
+    const std::string& endpoint = found->second.send->endpoint;
+    if (event.kind == Kind::kSend) {
+      if (until.contains(endpoint) && event.at > asked_at[endpoint] + story.write_time && event.at < until[endpoint])
+        lines.push_back("G6: " + endpoint + " was asked although it had asked for peace");
+    } else if (event.kind == Kind::kDone && found->second.verdict() == &event && event.retry_after > Duration{} &&
+               (event.status == 429 || event.status == 503)) {
+      const TimePoint now_until = event.at + std::min(event.retry_after, story.timing.retry_after_max);
+      if (now_until <= until[endpoint]) continue;
+      // What had been decided before the last one that asked may still leave.
+      if (event.at >= until[endpoint]) asked_at[endpoint] = event.at;
+      until[endpoint] = now_until;
+    }
+  }
+}
+
+/// One outcome each, in time, and from an answer that was still wanted.
+void outcomes_are_right(const Story& story, Lines& lines) {
+  std::map<std::size_t, std::vector<Sent>> by_request;
+  for (const auto& [id, sent] : attempts_of(story)) by_request[sent.send->request].push_back(sent);
+  for (std::size_t i = 0; i < story.requests.size(); ++i) {
+    const Asked& asked = story.requests[i];
+    const Outcome& outcome = asked.outcome;
+    if (asked.outcomes != 1) {
+      lines.push_back("G9: " + named(i) + " has " + std::to_string(asked.outcomes) + " outcomes");
+      continue;
+    }
+    if (asked.finished > asked.at + asked.deadline) lines.push_back("G11: " + named(i) + " had its outcome late");
+    const bool served = outcome.status == OutcomeStatus::kServed;
+    if (served != !outcome.served_on.empty() || served == outcome.outputs.empty())
+      lines.push_back("G11: " + named(i) + " has neither an answer nor a reason");
+    if (!served || outcome.served_on == "edge") continue;
+    const auto& sent = by_request[i];
+    const bool answered = std::any_of(sent.begin(), sent.end(), [&](const Sent& one) {
+      const auto* verdict = one.verdict();
+      return verdict != nullptr && verdict->status == 200 && verdict->at <= asked.finished &&
+             one.send->endpoint == outcome.served_on;
+    });
+    if (!answered) lines.push_back("G8: " + named(i) + " was answered by an attempt that was over");
+  }
+}
+
+/// A device that does nothing else gives its own answer.
+void idle_edge_answers(const Story& story, Lines& lines) {
+  TimePoint busy_until{};
+  for (std::size_t i = 0; i < story.requests.size(); ++i) {
+    const Asked& asked = story.requests[i];
+    const bool alone_before = asked.at >= busy_until + story.edge_takes;
+    const bool alone_after = i + 1 == story.requests.size() || story.requests[i + 1].at > asked.finished;
+    busy_until = std::max(busy_until, asked.finished);
+    if (!story.edge_works || !asked.edge || !alone_before || !alone_after) continue;
+    if (asked.deadline < 4 * story.edge_takes + story.timing.local_reserve) continue;
+    const auto status = asked.outcome.status;
+    if (status != OutcomeStatus::kServed && status != OutcomeStatus::kCancelled)
+      lines.push_back("G11: " + named(i) + " got no answer from an idle device: " + name_of(asked.outcome.reason));
+  }
+}
+
+void nothing_leaks(const Story& story, Lines& lines) {
+  for (const auto& event : story.wire) {
+    if (event.kind != Kind::kSend) continue;
+    if (event.canary) lines.push_back("G10: what must stay was sent by " + named(event.request));
+    if (!story.requests[event.request].permitted.contains(event.endpoint))
+      lines.push_back("G10: " + named(event.request) + " went to " + event.endpoint + ", which is not permitted");
+  }
+}
+
+void time_goes_on(const Story& story, Lines& lines) {
+  for (std::size_t i = 1; i < story.wire.size(); ++i)
+    if (story.wire[i].at < story.wire[i - 1].at) lines.push_back("G12: time went back");
+}
+
+/// Within 30 s of the last fault every endpoint answers again.
+void all_heals(const Story& story, Lines& lines) {
+  struct Proof {
+    std::size_t asked = 0, answered = 0;
+  };
+  std::map<std::string, Proof> proofs;
+  for (const auto& asked : story.requests) {
+    if (asked.proves.empty()) continue;
+    Proof& proof = proofs[asked.proves];
+    ++proof.asked;
+    proof.answered += asked.outcome.served_on == asked.proves;
+  }
+  for (const auto& [endpoint, proof] : proofs)
+    if (10 * proof.answered < 9 * proof.asked)
+      lines.push_back("G4: " + endpoint + " answered " + std::to_string(proof.answered) + " of " +
+                      std::to_string(proof.asked) + " half a minute after the last fault");
+}
+
+}  // namespace
+
+std::vector<std::string> violations(const Story& story) {
+  Lines lines;
+  for (const auto& check :
+       {attempts_are_bounded, amplification_is_bounded, deadlines_hold, trials_come_one_by_one, retry_after_is_obeyed,
+        outcomes_are_right, idle_edge_answers, nothing_leaks, time_goes_on, all_heals})
+    check(story, lines);
+  return lines;
+}
+
+}  // namespace hearth::test
