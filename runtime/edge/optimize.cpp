@@ -17,7 +17,7 @@ using kernels::Activation;
 
 constexpr std::size_t kLayerTurns = 100;
 constexpr std::size_t kModelTurns = 200;
-constexpr double kTurnUs = 200;  // Short, so that other work falls on few of them.
+constexpr double kTurnUs = 200;      // Short, so that other work falls on few of them.
 constexpr double kFasterMin = 0.02;  // Less could be chance.
 
 using Kinds = std::vector<LayerKind>;
