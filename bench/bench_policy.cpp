@@ -14,8 +14,6 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <new>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -25,28 +23,17 @@
 
 #include <hearth/random.h>
 
+#include "bench/counted_new.h"
 #include "policies/policy.h"
 #include "policies/table.h"
-
-namespace {
-
-std::size_t allocations = 0;
-
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t size) {  // inlined, g++ 12 takes the pair for a mismatch
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
 using namespace hearth;
 using namespace hearth::policies;
 using Json = nlohmann::ordered_json;
+using bench::allocations;
+using bench::quantile;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kRequests = 4096;
@@ -210,12 +197,6 @@ Decision by_policy(const Policy& policy, const Facts& facts) {
 }
 
 void keep(const Decision& decision) { asm volatile("" : : "g"(&decision) : "memory"); }  // so that it is made at all
-
-double quantile(std::vector<double>& values, double q) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
 
 /// Median of the runs, fastest, slowest.
 struct Figure {

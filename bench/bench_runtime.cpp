@@ -10,9 +10,7 @@
 // bench_runtime [--quick] [Google Benchmark's flags]
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
-#include <new>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -21,32 +19,15 @@
 
 #include "bench/bare_torch.h"
 #include "bench/bench_main.h"
+#include "bench/counted_new.h"
 #include "runtime/privacy/guard.h"
 
 namespace {
 
-std::size_t allocations = 0;
-
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t size) {  // inlined, g++ 12 takes the pair for a mismatch
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-
-namespace {
-
 using namespace hearth;
+using bench::allocations;
+using bench::quantile;
 using Clock = std::chrono::steady_clock;
-
-double quantile(std::vector<double>& values, double q) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
 
 double us(Clock::duration d) { return std::chrono::duration<double, std::micro>(d).count(); }
 

@@ -9,43 +9,25 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <new>
 #include <unordered_map>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
 #include "bench/bench_main.h"
+#include "bench/counted_new.h"
 #include "runtime/scheduler/core.h"
-
-namespace {
-
-std::size_t allocations = 0;
-
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t size) {  // inlined, g++ 12 takes the pair for a mismatch
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
 using namespace hearth;
 using namespace hearth::scheduler;
+using bench::allocations;
+using bench::quantile;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kBatch = 64;
 constexpr int kWarmUp = 10'000;
-
-double quantile(std::vector<double>& values, double q) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
 
 /// Calls `one` in batches for as long as the benchmark runs, and reports a call's time.
 template <class One>
