@@ -6,7 +6,7 @@
 #include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/cloud/codec.h"
-#include "runtime/cloud/retry_after.h"
+#include "runtime/scheduler/verdict.h"
 
 namespace hearth {
 namespace {
@@ -27,27 +27,6 @@ std::uint64_t payload_bytes(const Request& request) {
 
 std::string redaction_secret(const World& world, std::uint64_t seed) {
   return world.redaction_secret.empty() ? sha256_hex("redaction " + std::to_string(seed)) : world.redaction_secret;
-}
-
-struct CloudEnd {
-  scheduler::CloudVerdict verdict;
-  Duration retry_after{};
-};
-
-/// What an attempt says of its endpoint. `answer`: what the codec made of the reply.
-CloudEnd verdict_of(const SendResult& result, const Status& answer) {
-  using scheduler::CloudVerdict;
-  if (answer.ok()) return {CloudVerdict::kAnswered};
-  if (!result.reply.ok()) {
-    const bool reached =
-        !result.silent && (result.bytes_sent > 0 || result.reply.error().code != ErrorCode::kUnavailable);
-    return {reached ? CloudVerdict::kFailed : CloudVerdict::kUnreachable};
-  }
-  const HttpReply& reply = result.reply.value();
-  const auto retry_after = cloud::retry_after(reply);
-  if (reply.status == 429 || (reply.status == 503 && retry_after))
-    return {CloudVerdict::kOverloaded, retry_after.value_or(Duration{})};
-  return {answer.error().code == ErrorCode::kInvalidArgument ? CloudVerdict::kRefused : CloudVerdict::kFailed};
 }
 
 /// The originals back where the reply has placeholders.
@@ -444,7 +423,7 @@ Runtime::Core::Answer Runtime::Core::read_answer(const Entry& entry, const SendR
 void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, const SendResult& result,
                                      Answer answer) {
   const auto& pair = entry->pair->pair;
-  const auto [verdict, retry_after] = verdict_of(result, answer.ok() ? Status(Done{}) : Status(answer.error()));
+  const auto [verdict, retry_after] = scheduler::verdict_of(result, answer.ok() ? Status(Done{}) : Status(answer.error()));
   Lock lock(mutex_);
   if (!entry->awaits(attempt)) return;
   end_attempt(*entry, attempt, answer.ok() ? ErrorCode{} : answer.error().code, result.bytes_sent);

@@ -12,12 +12,6 @@ namespace {
 
 double mib_of(std::uint64_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024.0); }
 
-double payload_kib(const Request& request) {
-  std::size_t bytes = request.text.size();
-  for (const auto& tensor : request.inputs) bytes += tensor.data.size();
-  return static_cast<double>(bytes) / 1024.0;
-}
-
 Error deny(std::string why) { return {ErrorCode::kPermissionDenied, std::move(why)}; }
 
 /// The rule of that name; none when the policy has no such rule.
@@ -37,6 +31,16 @@ bool leaks(const HttpMessage& message, const privacy::Redaction& redaction) {
 
 }  // namespace
 
+privacy::Subject::Subject(const Request& request)
+    : model(request.model),
+      label(request.label),
+      text(request.text),
+      session(request.session),
+      has_tensors(!request.inputs.empty()),
+      payload_bytes(request.text.size()) {
+  for (const auto& tensor : request.inputs) payload_bytes += tensor.data.size();
+}
+
 privacy::Rules::Rules(std::shared_ptr<const policies::Policy> with_policy,
                       std::span<const policies::EndpointFacts> endpoints, std::string_view redaction_secret)
     : policy(std::move(with_policy)), table(policy, endpoints), detector(policy->own_detectors()) {
@@ -48,6 +52,12 @@ PrivacyGuard::PrivacyGuard(std::shared_ptr<const policies::Policy> policy, std::
     : redaction_secret_(redaction_secret), endpoints_(std::move(endpoints)), ledger_(sessions_max) {
   for (const auto& endpoint : endpoints_) endpoint_facts_.push_back({endpoint.name, endpoint.region});
   rules_ = make_rules(std::move(policy));
+}
+
+PrivacyGuard::PrivacyGuard(std::shared_ptr<const privacy::Rules> rules, std::vector<Endpoint> endpoints,
+                           std::size_t sessions_max)
+    : rules_(std::move(rules)), endpoints_(std::move(endpoints)), ledger_(sessions_max) {
+  for (const auto& endpoint : endpoints_) endpoint_facts_.push_back({endpoint.name, endpoint.region});
 }
 
 std::shared_ptr<const privacy::Rules> PrivacyGuard::make_rules(std::shared_ptr<const policies::Policy> policy) const {
@@ -65,45 +75,47 @@ void PrivacyGuard::replace_policy(std::shared_ptr<const policies::Policy> policy
   rules_.swap(rules);
 }
 
-policies::Facts PrivacyGuard::facts_of(const Request& request, const privacy::Detections& detections,
+policies::Facts PrivacyGuard::facts_of(const privacy::Subject& subject, const privacy::Detections& detections,
                                        const privacy::Moment& moment) const {
   policies::Facts facts;
-  facts.label = request.label;
-  facts.model = request.model;
-  facts.text = request.text;
+  facts.label = subject.label;
+  facts.model = subject.model;
+  facts.text = subject.text;
   facts.text_understood = detections.understood;
-  facts.has_tensors = !request.inputs.empty();
+  facts.has_tensors = subject.has_tensors;
   facts.detected = detections.counts;
-  facts.payload_kib = payload_kib(request);
+  facts.payload_kib = static_cast<double>(subject.payload_bytes) / 1024.0;
   facts.device = moment.device;
   facts.consent = ledger_.consent();
-  facts.session_tainted = ledger_.tainted(request.session, moment.steady);
+  facts.session_tainted = ledger_.tainted(subject.session, moment.steady);
   facts.cloud_mib_today = ledger_.cloud_mib_today(moment.steady);
   facts.cloud_usd_today = ledger_.cloud_usd_today(moment.steady);
   facts.utc_hour = static_cast<unsigned>(moment.wall.time_since_epoch().count() / 3600 % 24);
   return facts;
 }
 
-privacy::Classification PrivacyGuard::classify(const Request& request) const { return classify_by(rules(), request); }
+privacy::Classification PrivacyGuard::classify(const privacy::Subject& subject) const {
+  return classify_by(rules(), subject);
+}
 
 privacy::Classification PrivacyGuard::classify_by(std::shared_ptr<const privacy::Rules> rules,
-                                                  const Request& request) const {
+                                                  const privacy::Subject& subject) const {
   privacy::Classification content;
   const policies::Policy& policy = *rules->policy;
-  if (!request.text.empty()) content.detections = rules->detector.detect(request.text);
+  if (!subject.text.empty()) content.detections = rules->detector.detect(subject.text);
   policies::Facts facts;
-  facts.label = request.label;
-  facts.model = request.model;
-  facts.text = request.text;
+  facts.label = subject.label;
+  facts.model = subject.model;
+  facts.text = subject.text;
   std::string folded;  // Words hide behind look-alikes as numbers do.
-  if (policy.needs_text() && content.detections.understood && !privacy::is_plain(request.text)) {
-    folded = privacy::to_plain_text(request.text).value_or(std::string());
+  if (policy.needs_text() && content.detections.understood && !privacy::is_plain(subject.text)) {
+    folded = privacy::to_plain_text(subject.text).value_or(std::string());
     facts.folded_text = folded;
   }
   facts.text_understood = content.detections.understood;
-  facts.has_tensors = !request.inputs.empty();
+  facts.has_tensors = subject.has_tensors;
   facts.detected = content.detections.counts;
-  facts.payload_kib = payload_kib(request);
+  facts.payload_kib = static_cast<double>(subject.payload_bytes) / 1024.0;
   content.words = rules->table.words_of(facts);
   const auto classified = rules->table.classify(facts, content.words);
   content.data_class = classified.data_class;
@@ -112,28 +124,29 @@ privacy::Classification PrivacyGuard::classify_by(std::shared_ptr<const privacy:
   return content;
 }
 
-void PrivacyGuard::taint_by(const privacy::Classification& content, const Request& request,
+void PrivacyGuard::taint_by(const privacy::Classification& content, const privacy::Subject& subject,
                             const privacy::Moment& moment) {
   const auto& rule = content.rules->policy->classes()[content.data_class];
   if (rule.taints_session_for)
-    remember(ledger_.taint(request.session, moment.steady, moment.latest() + *rule.taints_session_for));
+    remember(ledger_.taint(subject.session, moment.steady, moment.latest() + *rule.taints_session_for));
 }
 
-privacy::Judgement PrivacyGuard::judge(const Request& request, const privacy::Classification& content,
+privacy::Judgement PrivacyGuard::judge(const privacy::Subject& subject, const privacy::Classification& content,
                                        const privacy::Moment& moment) {
   // Classified before the lock: by now another policy may be in force.
-  if (content.rules != rules_) return judge(request, classify_by(rules_, request), moment);
+  if (content.rules != rules_) return judge(subject, classify_by(rules_, subject), moment);
   const auto& table = rules_->table;
-  const auto facts = facts_of(request, content.detections, moment);
+  const auto facts = facts_of(subject, content.detections, moment);
   const auto permission = table.permit(facts, content.words, content.data_class);
-  taint_by(content, request, moment);
+  taint_by(content, subject, moment);
   return {content, permission.mask, permission.rule, table.prefer(facts, content.words, content.data_class),
           rules_->policy->classes()[content.data_class].egress == policies::Egress::kRedacted};
 }
 
-void PrivacyGuard::narrow(privacy::Judgement& judgement, const Request& request, const privacy::Moment& moment) {
+void PrivacyGuard::narrow(privacy::Judgement& judgement, const privacy::Subject& subject,
+                          const privacy::Moment& moment) {
   if (judgement.content.rules == rules_) return;
-  const auto now = judge(request, judgement.content, moment);
+  const auto now = judge(subject, judgement.content, moment);
   const auto chosen_by = judgement.policy().rule_id(judgement.preference.rule);
   judgement.preference.rule = find_rule(now.policy(), chosen_by);  // the plan stays as it was chosen
   judgement.content = now.content;
@@ -148,11 +161,11 @@ privacy::Spending PrivacyGuard::cost(SiteId site, std::uint64_t body_bytes) cons
   return {body_bytes, static_cast<std::uint64_t>(std::ceil(usd * 1e6))};
 }
 
-Status PrivacyGuard::permits(const privacy::Judgement& judgement, const Request& request, SiteId site,
+Status PrivacyGuard::permits(const privacy::Judgement& judgement, const privacy::Subject& subject, SiteId site,
                              std::uint64_t body_bytes, const privacy::Moment& moment) const {
   if (site == kEdgeSite || site > endpoints_.size()) return deny("no such endpoint");
   if (!judgement.mask.has(site)) return deny("not in the request's mask");
-  auto facts = facts_of(request, judgement.content.detections, moment);
+  auto facts = facts_of(subject, judgement.content.detections, moment);
   if (facts.cloud_mib_today) *facts.cloud_mib_today += mib_of(body_bytes);
   if (facts.cloud_usd_today) *facts.cloud_usd_today += static_cast<double>(cost(site, body_bytes).micro_usd) / 1e6;
   const auto& content = judgement.content;
@@ -167,10 +180,10 @@ bool PrivacyGuard::must_redact(const privacy::Judgement& judgement) {
 }
 
 Result<std::shared_ptr<const privacy::Redaction>> PrivacyGuard::redact(const privacy::Rules& rules,
-                                                                       const Request& request) {
+                                                                       const privacy::Subject& subject) {
   if (!rules.redactor) return deny("there is no secret to redact with");
-  if (!request.inputs.empty()) return deny("tensors cannot be redacted");
-  auto redaction = privacy::redact_text(rules.detector, *rules.redactor, request.text, request.session);
+  if (subject.has_tensors) return deny("tensors cannot be redacted");
+  auto redaction = privacy::redact_text(rules.detector, *rules.redactor, subject.text, subject.session);
   if (!redaction.ok()) return deny(redaction.error().message);
   return redaction;
 }
@@ -219,11 +232,22 @@ Status PrivacyGuard::spend(privacy::Judgement& judgement, const Request& request
   return status;
 }
 
-Result<EgressPermit> PrivacyGuard::mint_probe(privacy::Judgement& judgement, const Request& request, SiteId site,
-                                              const privacy::Moment& moment) {
-  narrow(judgement, request, moment);
-  if (auto status = permits(judgement, request, site, 0, moment); !status.ok()) return status.error();
+Result<EgressPermit> PrivacyGuard::mint_probe(privacy::Judgement& judgement, const privacy::Subject& subject,
+                                              SiteId site, const privacy::Moment& moment) {
+  narrow(judgement, subject, moment);
+  if (auto status = permits(judgement, subject, site, 0, moment); !status.ok()) return status.error();
   return EgressPermit(endpoints_[site - 1], {"GET", "/v2/health/ready", {}, {}});
+}
+
+Status PrivacyGuard::rehearse(privacy::Judgement& judgement, const privacy::Subject& subject, SiteId site,
+                              std::uint64_t body_bytes, bool spends, const privacy::Moment& moment) {
+  narrow(judgement, subject, moment);
+  if (auto status = permits(judgement, subject, site, body_bytes, moment); !status.ok()) return status;
+  if (must_redact(judgement)) {
+    if (auto redacted = redact(*judgement.content.rules, subject); !redacted.ok()) return redacted.error();
+  }
+  if (spends) ledger_.charge(cost(site, body_bytes), moment.steady);
+  return Done{};
 }
 
 }  // namespace hearth

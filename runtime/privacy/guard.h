@@ -41,6 +41,19 @@ struct Rules {
   std::optional<Redactor> redactor;  ///< None without a secret: then what must be redacted stays.
 };
 
+/// What a policy may ask about one request. A view: what it names must outlive it.
+struct Subject {
+  Subject() = default;
+  Subject(const Request& request);  // NOLINT: every request is one
+
+  std::string_view model;
+  std::string_view label;
+  std::string_view text;
+  std::string_view session;
+  bool has_tensors = false;
+  std::uint64_t payload_bytes = 0;  ///< Of tensors and text.
+};
+
 /// What is known of the content of one request: a data class and how it came about.
 struct Classification {
   std::shared_ptr<const Rules> rules;  ///< Those it was judged by.
@@ -95,15 +108,17 @@ class PrivacyGuard {
   /// `endpoints[i]` is site i + 1; at most 31. Without a `redaction_secret` nothing is redacted: such classes stay.
   PrivacyGuard(std::shared_ptr<const policies::Policy> policy, std::vector<Endpoint> endpoints,
                std::size_t sessions_max, std::string_view redaction_secret = {});
+  /// The same by rules that several guards share; they were made for these endpoints.
+  PrivacyGuard(std::shared_ptr<const privacy::Rules> rules, std::vector<Endpoint> endpoints, std::size_t sessions_max);
 
   /// Reads label and text. Linear in the text; no lock needed.
-  privacy::Classification classify(const Request& request) const;
+  privacy::Classification classify(const privacy::Subject& subject) const;
 
   /// From now on judges by `policy`, and what is in flight too, before its next attempt: narrowed, never widened.
   void replace_policy(std::shared_ptr<const policies::Policy> policy);
 
   /// Stages 1 and 2 of the policy for this moment. A class that taints its session does so here.
-  privacy::Judgement judge(const Request& request, const privacy::Classification& content,
+  privacy::Judgement judge(const privacy::Subject& subject, const privacy::Classification& content,
                            const privacy::Moment& moment);
 
   /// The door. Intersects the judgement's mask with what policy, consent, taint, budget and device say at this moment;
@@ -120,8 +135,13 @@ class PrivacyGuard {
 
   /// A permit for constant bytes that ask whether an endpoint is there; nothing of the request is in it. It may go
   /// where the request itself might go at this moment.
-  Result<EgressPermit> mint_probe(privacy::Judgement& judgement, const Request& request, SiteId site,
+  Result<EgressPermit> mint_probe(privacy::Judgement& judgement, const privacy::Subject& subject, SiteId site,
                                   const privacy::Moment& moment);
+
+  /// What mint() would come to at this moment for a body of so many bytes, or with `spends` what spend() would. For
+  /// simulations in which a payload is but a size: nothing is encoded, and there is no permit to send anything with.
+  Status rehearse(privacy::Judgement& judgement, const privacy::Subject& subject, SiteId site, std::uint64_t body_bytes,
+                  bool spends, const privacy::Moment& moment);
 
   privacy::Ledger& ledger() { return ledger_; }
   const std::vector<Endpoint>& endpoints() const { return endpoints_; }
@@ -135,21 +155,23 @@ class PrivacyGuard {
   void forget_session(std::string_view session) { remember(ledger_.forget(session)); }
 
  private:
-  policies::Facts facts_of(const Request& request, const privacy::Detections& detections,
+  policies::Facts facts_of(const privacy::Subject& subject, const privacy::Detections& detections,
                            const privacy::Moment& moment) const;
   std::shared_ptr<const privacy::Rules> make_rules(std::shared_ptr<const policies::Policy> policy) const;
   std::shared_ptr<const privacy::Rules> rules() const;
-  privacy::Classification classify_by(std::shared_ptr<const privacy::Rules> rules, const Request& request) const;
-  void taint_by(const privacy::Classification& content, const Request& request, const privacy::Moment& moment);
+  privacy::Classification classify_by(std::shared_ptr<const privacy::Rules> rules,
+                                      const privacy::Subject& subject) const;
+  void taint_by(const privacy::Classification& content, const privacy::Subject& subject, const privacy::Moment& moment);
   /// Brings a judgement by a former policy under the one in force.
-  void narrow(privacy::Judgement& judgement, const Request& request, const privacy::Moment& moment);
+  void narrow(privacy::Judgement& judgement, const privacy::Subject& subject, const privacy::Moment& moment);
   privacy::Spending cost(SiteId site, std::uint64_t body_bytes) const;
   /// Whether the site may have this request now, with `body_bytes` more against the budget.
-  Status permits(const privacy::Judgement& judgement, const Request& request, SiteId site, std::uint64_t body_bytes,
-                 const privacy::Moment& moment) const;
+  Status permits(const privacy::Judgement& judgement, const privacy::Subject& subject, SiteId site,
+                 std::uint64_t body_bytes, const privacy::Moment& moment) const;
   static bool must_redact(const privacy::Judgement& judgement);
   /// What may leave of the request's text: redacted until the detector finds nothing more in it.
-  static Result<std::shared_ptr<const privacy::Redaction>> redact(const privacy::Rules& rules, const Request& request);
+  static Result<std::shared_ptr<const privacy::Redaction>> redact(const privacy::Rules& rules,
+                                                                  const privacy::Subject& subject);
   void remember(std::string record) {
     if (!record.empty()) records_.push_back(std::move(record));
   }

@@ -50,6 +50,10 @@ void Pipe::abort(TransferId transfer) {
   arm();
 }
 
+Duration Pipe::alone(TimePoint at, std::uint64_t bytes) const {
+  return std::max(Duration{}, capacity_.time_of(capacity_.bytes_by(at) + static_cast<double>(bytes)) - at);
+}
+
 /// Gives out what has passed since the last time, evenly; what the small ones leave goes to the others.
 void Pipe::drain() {
   const double now = capacity_.bytes_by(loop_.now());
@@ -111,6 +115,21 @@ Duration Link::one_way(std::uint64_t bytes) {
     late += model_.loss.retransmit * (1 << tries);
   }
   return late;
+}
+
+Duration Link::foresee(std::uint64_t bytes_up, Duration between, std::uint64_t bytes_down) const {
+  const auto one_way = [&](TimePoint at) {
+    if (!model_.round_trips) return model_.round_trip_median / 2;
+    const auto& trips = model_.round_trips->round_trips;
+    const auto second = std::chrono::floor<std::chrono::seconds>(at.time_since_epoch()).count();
+    const Duration trip = trips[static_cast<std::size_t>(second) % trips.size()];
+    return trip == PingTrace::kLost ? model_.loss.retransmit : trip / 2;
+  };
+  const TimePoint begin = loop_.now();
+  TimePoint at = begin + up_.alone(begin, bytes_up);
+  at += one_way(at) + between;
+  at += down_.alone(at, bytes_down);
+  return at + one_way(at) - begin;
 }
 
 }  // namespace hearth::sim

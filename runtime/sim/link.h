@@ -54,6 +54,8 @@ class Pipe {
   /// Unknown ids are ignored.
   void abort(TransferId transfer);
   std::size_t under_way() const { return transfers_.size(); }
+  /// How long so many bytes would take from `at` on if nothing else went.
+  Duration alone(TimePoint at, std::uint64_t bytes) const;
 
  private:
   struct Transfer {
@@ -79,6 +81,8 @@ class Link {
 
   /// From one end to the other, loss included, for a message of so many bytes that goes now.
   Duration one_way(std::uint64_t bytes);
+  /// There, some time, and back, alone on the link and at its median delay, from now on.
+  Duration foresee(std::uint64_t bytes_up, Duration between, std::uint64_t bytes_down) const;
   Pipe& up() { return up_; }
   Pipe& down() { return down_; }
 

@@ -16,9 +16,8 @@ std::uint64_t head_bytes(const std::vector<std::pair<std::string, std::string>>&
   return bytes;
 }
 
-Duration scaled(Duration time, double factor) {
-  return Duration(static_cast<Duration::rep>(static_cast<double>(time.count()) * factor));
-}
+/// Of a parcel: what the codec and the transport put around the bytes of a request, and a server around a reply's.
+constexpr std::uint64_t kParcelHead = 320;
 
 const char* tls_failure(FaultKind kind) {
   switch (kind) {
@@ -45,27 +44,27 @@ SimulatedTransport::SimulatedTransport(EventLoop& loop, Network network, Respond
       link_(loop, network_.link, seed) {}
 
 SimulatedTransport::Site& SimulatedTransport::site_of(const Endpoint& endpoint) {
-  if (const auto found = sites_.find(endpoint.name); found != sites_.end()) return found->second;
   const auto& name = endpoint.name;
-  const auto own_faults = network_.faults_of.find(name);
-  FaultTimeline faults = own_faults != network_.faults_of.end() ? own_faults->second : network_.faults;
-  faults.seed = RandomStream(faults.seed ^ seed_, "faults of " + name).next();
-  const auto own_server = network_.servers.find(name);
-  Site site{endpoint,
-            FaultSchedule(std::move(faults)),
-            own_server != network_.servers.end() ? own_server->second : network_.server,
-            {},
-            RandomStream(seed_, "service times of " + name),
-            {},
-            0};
-  return sites_.emplace(name, std::move(site)).first->second;
+  if (const auto found = sites_.find(name); found != sites_.end()) return found->second;
+  std::shared_ptr<Cloud> cloud;
+  if (const auto shared = network_.clouds.find(name); shared != network_.clouds.end()) {
+    cloud = shared->second;
+  } else {
+    const auto own_faults = network_.faults_of.find(name);
+    const auto own_server = network_.servers.find(name);
+    CloudModel model;
+    model.server = own_server != network_.servers.end() ? own_server->second : network_.server;
+    model.faults = own_faults != network_.faults_of.end() ? own_faults->second : network_.faults;
+    cloud = std::make_shared<Cloud>(name, std::move(model), seed_);
+  }
+  return sites_.emplace(name, Site{endpoint, endpoint.url.starts_with("https"), std::move(cloud), {}, 0}).first->second;
 }
 
 // ---- the way there and back -----------------------------------------------------------------------------------------
 
 /// How long what has arrived now waits for a partition to end; nothing: for ever.
 std::optional<Duration> SimulatedTransport::held(const Site& site, Direction direction) const {
-  const auto until = site.faults.cut_until(at(), direction);
+  const auto until = site.cloud->faults.cut_until(at(), direction);
   if (!until) return Duration{};
   return *until == kForever ? std::nullopt : std::optional(*until - at());
 }
@@ -73,21 +72,40 @@ std::optional<Duration> SimulatedTransport::held(const Site& site, Direction dir
 void SimulatedTransport::travel(const FlightPtr& flight, Direction direction, std::uint64_t bytes,
                                 std::function<void()> step) {
   loop_.schedule_at(loop_.now() + link_.one_way(bytes), [this, flight, direction, step = std::move(step)] {
-    const auto wait = held(flight->site, direction);
-    if (!wait) return;
-    if (*wait == Duration{}) return step();
-    loop_.schedule_at(loop_.now() + *wait, step);
+    if (const auto wait = held(flight->site, direction)) after(*wait, step);
   });
+}
+
+void SimulatedTransport::after(Duration wait, std::function<void()> step) {
+  if (wait == Duration{}) return step();
+  loop_.schedule_at(loop_.now() + wait, std::move(step));
+}
+
+Duration SimulatedTransport::foresee(std::uint64_t body_bytes, Duration at_server, std::uint64_t reply_bytes) const {
+  return link_.foresee(kParcelHead + body_bytes, at_server, kParcelHead + reply_bytes);
 }
 
 // ---- an attempt -----------------------------------------------------------------------------------------------------
 
 void SimulatedTransport::send(AttemptId attempt, EgressPermit permit, TimePoint deadline, SendCallback done) {
-  seen_.push_back(permit.message());
-  Site& site = site_of(permit.endpoint());
-  auto flight = std::make_shared<Flight>(Flight{attempt, site, permit.message(), deadline, std::move(done), {}});
-  flights_.emplace(attempt, flight);
-  if (deadline <= loop_.now()) {
+  const HttpMessage& message = permit.message();
+  seen_.push_back(message);
+  const Parcel parcel{message.body.size(), 0, 0, message.method != "POST"};
+  begin(std::make_shared<Flight>(
+      Flight{attempt, site_of(permit.endpoint()), deadline, message, parcel, head_bytes(message.headers),
+             [done = std::move(done)](Delivered delivered) { done(std::move(delivered.result)); }}));
+}
+
+void SimulatedTransport::send(AttemptId attempt, const Endpoint& endpoint, const Parcel& parcel, TimePoint deadline,
+                              DeliveredCallback done) {
+  begin(
+      std::make_shared<Flight>(Flight{attempt, site_of(endpoint), deadline, {}, parcel, kParcelHead, std::move(done)}));
+}
+
+void SimulatedTransport::begin(const FlightPtr& flight) {
+  flights_.emplace(flight->attempt, flight);
+  Site& site = flight->site;
+  if (flight->deadline <= loop_.now()) {
     return loop_.post([this, flight] {
       end(flight, Error{ErrorCode::kDeadlineExceeded, "the deadline had passed before sending"}, false);
     });
@@ -115,22 +133,21 @@ void SimulatedTransport::connect(const FlightPtr& flight) {
   const auto fail = [this, flight](const char* what) { end(flight, Error{ErrorCode::kUnavailable, what}, false); };
   loop_.schedule_at(now + network_.look_up, [this, flight, fail] {
     if (flight->over) return;
-    if (flight->site.faults.fails_look_up(at())) return fail("look-up failed");
+    if (flight->site.cloud->faults.fails_look_up(at())) return fail("look-up failed");
     // The first packet of a connection, and the answer to it.
     travel(flight, Direction::kUp, 0, [this, flight, fail] {
       if (flight->over) return;
-      const bool refused = flight->site.faults.refuses(at());
+      const bool refused = flight->site.cloud->faults.refuses(at());
       std::optional<FaultSpec> fault;
-      if (!refused) fault = flight->site.faults.on_connect(at());
+      if (!refused) fault = flight->site.cloud->faults.on_connect(at());
       travel(flight, Direction::kDown, 0, [this, flight, fail, refused, fault] {
         if (flight->over) return;
         if (refused) return fail("cannot connect: refused");
-        flight->connection = std::make_shared<Connection>(Connection{flight->site.faults.address(at()), fault});
+        flight->connection = std::make_shared<Connection>(Connection{flight->site.cloud->faults.address(at()), fault});
         ++connections_opened_;
-        const bool tls = flight->site.endpoint.url.starts_with("https");
         if (fault && fault->kind == kTlsStall) return;  // the connect timeout ends it
         const char* const broken = fault ? tls_failure(fault->kind) : nullptr;
-        if (!tls && broken == nullptr) return opened(flight);
+        if (!flight->site.tls && broken == nullptr) return opened(flight);
         travel(flight, Direction::kUp, 0, [this, flight, fail, broken] {
           travel(flight, Direction::kDown, 0, [this, flight, fail, broken] {
             if (flight->over) return;
@@ -152,8 +169,8 @@ void SimulatedTransport::opened(const FlightPtr& flight) {
 }
 
 void SimulatedTransport::write(const FlightPtr& flight) {
-  const std::uint64_t bytes = head_bytes(flight->message.headers) + flight->message.body.size();
-  flight->bytes_sent = flight->message.body.size();
+  const std::uint64_t bytes = flight->head_bytes + flight->parcel.body_bytes;
+  flight->bytes_sent = flight->parcel.body_bytes;
   flight->going_up = link_.up().start(bytes, [this, flight, bytes] {
     flight->going_up.reset();
     loop_.schedule_at(loop_.now() + network_.connect_timeout, [this, flight] {
@@ -169,7 +186,7 @@ void SimulatedTransport::write(const FlightPtr& flight) {
 
 void SimulatedTransport::arrived(const FlightPtr& flight) {
   Connection& connection = *flight->connection;
-  if (connection.dead || connection.address != flight->site.faults.address(at())) return;  // nobody is there
+  if (connection.dead || connection.address != flight->site.cloud->faults.address(at())) return;  // nobody is there
   ++connection.exchanges;
   travel(flight, Direction::kDown, 0, [flight] { flight->acknowledged = true; });
   Duration read_late{};
@@ -178,11 +195,12 @@ void SimulatedTransport::arrived(const FlightPtr& flight) {
     if (fault->kind == kResetOnAccept) return hang_up(flight, "connection reset");
     if (fault->kind == kSlowAccept && connection.exchanges == 1) read_late = fault->delay;
     if (fault->kind == kSlowRead)
-      read_late = fault->delay * (1 + flight->message.body.size() / std::max<std::uint64_t>(fault->bytes, 1));
+      read_late = fault->delay * (1 + flight->parcel.body_bytes / std::max<std::uint64_t>(fault->bytes, 1));
   }
-  loop_.schedule_at(loop_.now() + read_late, [this, flight] {
-    const FaultDecision decision = flight->site.faults.on_request(at(), flight->message.method == "POST");
-    loop_.schedule_at(loop_.now() + decision.wait, [this, flight, decision] { decided(flight, decision); });
+  after(read_late, [this, flight] {
+    FaultDecision decision = flight->site.cloud->faults.on_request(at(), !flight->parcel.probe);
+    if (decision.wait == Duration{}) return decided(flight, decision);
+    after(decision.wait, [this, flight, decision = std::move(decision)] { decided(flight, decision); });
   });
 }
 
@@ -215,27 +233,33 @@ bool SimulatedTransport::replace_server(const FlightPtr& flight, const FaultSpec
 }
 
 void SimulatedTransport::serve(const FlightPtr& flight, const FaultDecision& decision) {
-  if (flight->message.method != "POST") return answer(flight, nullptr, {200, {}, ""});  // it asks how the server is
-  Site& site = flight->site;
-  const ServerModel& model = site.server;
-  const auto service = [&](std::size_t) {
-    const auto median = static_cast<double>(model.service_median.count());
-    const double drawn =
-        median > 0 && model.service_sigma > 0 ? site.service.lognormal(median, model.service_sigma) : median;
-    return scaled(Duration(static_cast<Duration::rep>(drawn)), decision.slow_factor);
-  };
-  const auto takes = site.queue.serve(at(), model.servers, model.queue_max, service);
-  if (!takes)
+  if (flight->parcel.probe) return answer(flight, nullptr, {200, {}, ""});
+  const auto served = flight->site.cloud->serve(at(), decision.slow_factor, flight->parcel.draw);
+  if (!served)
     return answer(flight, nullptr, {503, {{"content-type", "application/json"}}, R"({"error":"too many requests"})"});
   ++executed_;
-  loop_.schedule_at(loop_.now() + *takes, [this, flight, fault = decision.fault] {
-    if (fault && facts_of(fault->kind).stage == FaultStage::kRequest && fault->executed) {
-      replace_server(flight, *fault);
-    } else {
-      const bool changed = fault && facts_of(fault->kind).stage == FaultStage::kReply;
-      if (!flight->over) answer(flight, changed ? &*fault : nullptr, responder_(flight->message));
-    }
-  });
+  flight->served = *served;
+  const TimePoint done = loop_.now() + served->waits + served->takes;
+  if (!decision.fault) {
+    loop_.schedule_at(done, [this, flight] { good_answer(flight, nullptr); });
+  } else {
+    loop_.schedule_at(done, [this, flight, fault = *decision.fault] { good_answer(flight, &fault); });
+  }
+}
+
+/// What the server said, and what becomes of it.
+void SimulatedTransport::good_answer(const FlightPtr& flight, const FaultSpec* fault) {
+  const auto stage = fault != nullptr ? facts_of(fault->kind).stage : FaultStage::kLoad;
+  if (stage == FaultStage::kRequest && fault->executed) {
+    replace_server(flight, *fault);
+  } else if (!flight->over) {
+    const bool changed = stage == FaultStage::kReply;
+    if (flight->message) return answer(flight, changed ? fault : nullptr, responder_(*flight->message));
+    flight->spoilt = changed;
+    flight->wrong = changed && fault->kind == kWrongAnswer;
+    if (changed) return answer(flight, fault, unpacked_reply(flight->parcel.reply_bytes));
+    bring(flight, kParcelHead, {HttpReply{200, {}, {}}, flight->parcel.reply_bytes, {}, false, false});
+  }
 }
 
 // ---- back at the device ---------------------------------------------------------------------------------------------
@@ -243,15 +267,17 @@ void SimulatedTransport::serve(const FlightPtr& flight, const FaultDecision& dec
 void SimulatedTransport::answer(const FlightPtr& flight, const FaultSpec* fault, HttpReply reply) {
   if (flight->over) return;  // the connection is gone
   const std::uint64_t head = head_bytes(reply.headers);
-  Arrival arrival = arrival_of(fault, std::move(reply), network_.bounds);
-  const std::uint64_t bytes = head + arrival.bytes;
-  flight->coming_down = link_.down().start(bytes, [this, flight, bytes, arrival = std::move(arrival)]() mutable {
+  bring(flight, head, arrival_of(fault, std::move(reply), network_.bounds));
+}
+
+void SimulatedTransport::bring(const FlightPtr& flight, std::uint64_t head_bytes, Arrival arrival) {
+  const std::uint64_t bytes = head_bytes + arrival.bytes;
+  const auto arrived = std::make_shared<Arrival>(std::move(arrival));
+  flight->coming_down = link_.down().start(bytes, [this, flight, bytes, arrived] {
     flight->coming_down.reset();
-    travel(flight, Direction::kDown, bytes, [this, flight, arrival = std::move(arrival)]() mutable {
-      if (arrival.never) return;
-      loop_.schedule_at(loop_.now() + arrival.late, [this, flight, arrival = std::move(arrival)]() mutable {
-        end(flight, std::move(arrival.reply), !arrival.closes);
-      });
+    travel(flight, Direction::kDown, bytes, [this, flight, arrived] {
+      if (arrived->never) return;
+      after(arrived->late, [this, flight, arrived] { end(flight, std::move(arrived->reply), !arrived->closes); });
     });
   });
 }
@@ -280,7 +306,17 @@ void SimulatedTransport::end(const FlightPtr& flight, Result<HttpReply> reply, b
     }
   }
   flights_.erase(flight->attempt);
-  flight->done({std::move(reply), flight->bytes_sent, flight->silent});
+  Status answer = Done{};
+  if (!reply.ok()) {
+    answer = reply.error();
+  } else if (!flight->message && (flight->spoilt || reply->status != 200)) {
+    answer = read_unpacked(reply.value(), flight->parcel.reply_bytes);
+  }
+  flight->done({{std::move(reply), flight->bytes_sent, flight->silent},
+                std::move(answer),
+                flight->wrong,
+                flight->served.waits,
+                flight->served.takes});
 }
 
 }  // namespace hearth::sim

@@ -15,31 +15,24 @@
 #include <hearth/random.h>
 #include <hearth/transport.h>
 
-#include "runtime/sim/fault_schedule.h"
+#include "runtime/sim/cloud.h"
 #include "runtime/sim/link.h"
 #include "runtime/sim/oip_server.h"
+#include "runtime/sim/parcel.h"
 #include "runtime/sim/reply_faults.h"
-#include "runtime/sim/server_queue.h"
 
 namespace hearth::sim {
-
-/// How long an endpoint computes, and how many requests at a time.
-struct ServerModel {
-  Duration service_median{};
-  double service_sigma = 0;  ///< Of the logarithm; 0: constant.
-  std::size_t servers = 64;
-  std::size_t queue_max = 1000;  ///< Waiting requests beyond this get 503.
-};
 
 /// The world between a device and its clouds. Draws come from one stream for each part, so that a change of one key
 /// moves no other.
 struct Network {
   LinkModel link;
-  ServerModel server;                              ///< Of each endpoint.
-  std::map<std::string, ServerModel> servers;      ///< Instead, by the endpoint's name.
-  FaultTimeline faults;                            ///< Of each endpoint, with draws of its own.
-  std::map<std::string, FaultTimeline> faults_of;  ///< Instead, by the endpoint's name.
-  Duration look_up{};                              ///< Of a name, with each new connection.
+  ServerModel server;                                    ///< Of each endpoint.
+  std::map<std::string, ServerModel> servers;            ///< Instead, by the endpoint's name.
+  FaultTimeline faults;                                  ///< Of each endpoint, with draws of its own.
+  std::map<std::string, FaultTimeline> faults_of;        ///< Instead, by the endpoint's name.
+  std::map<std::string, std::shared_ptr<Cloud>> clouds;  ///< Instead of all these: what devices share.
+  Duration look_up{};                                    ///< Of a name, with each new connection.
   std::size_t connections_per_endpoint_max = Limits{}.connections_per_endpoint_max;
   Duration connect_timeout = CloudTiming{}.connect_timeout;
   Duration idle_timeout = std::chrono::seconds(4);
@@ -60,7 +53,12 @@ class SimulatedTransport final : public Transport {
   SimulatedTransport(EventLoop& loop, Network network, Responder responder, std::uint64_t seed);
 
   void send(AttemptId attempt, EgressPermit permit, TimePoint deadline, SendCallback done) override;
+  /// The same way for a message that is but a size: the same bytes on the links, the same connections and faults.
+  void send(AttemptId attempt, const Endpoint& endpoint, const Parcel& parcel, TimePoint deadline,
+            DeliveredCallback done);
   void cancel(AttemptId attempt) override;
+  /// How long an exchange would take that begins now on an open connection, alone on the link, at its median delay.
+  Duration foresee(std::uint64_t body_bytes, Duration at_server, std::uint64_t reply_bytes) const;
 
   /// Every message that was handed over, in order.
   const std::vector<HttpMessage>& seen() const { return seen_; }
@@ -79,25 +77,28 @@ class SimulatedTransport final : public Transport {
   };
   struct Site {
     Endpoint endpoint;
-    FaultSchedule faults;
-    ServerModel server;
-    ServerQueue queue;
-    RandomStream service;
+    bool tls;
+    std::shared_ptr<Cloud> cloud;
     std::vector<std::shared_ptr<Connection>> idle;  ///< Most recently used last.
     std::size_t busy = 0;                           ///< Of those that are kept.
   };
   struct Flight {
     AttemptId attempt;
     Site& site;
-    HttpMessage message;
     TimePoint deadline;
-    SendCallback done;
-    std::shared_ptr<Connection> connection;
+    std::optional<HttpMessage> message;  ///< None: a parcel.
+    Parcel parcel;                       ///< Its sizes are the message's where there is one.
+    std::uint64_t head_bytes;
+    DeliveredCallback done;
+    std::shared_ptr<Connection> connection = {};
     bool kept = false;  ///< Whether the connection may be used again.
     bool over = false;
     bool acknowledged = false;  ///< The other side's kernel has the request.
     bool silent = false;
+    bool spoilt = false;  ///< A parcel whose reply is there in full, to be read.
+    bool wrong = false;
     std::uint64_t bytes_sent = 0;
+    Cloud::Service served = {};
     TimerId timer = 0;
     std::optional<Pipe::TransferId> going_up = {};
     std::optional<Pipe::TransferId> coming_down = {};
@@ -109,7 +110,10 @@ class SimulatedTransport final : public Transport {
   std::optional<Duration> held(const Site& site, Direction direction) const;
   /// `step` when a message of so many bytes that leaves now has arrived; never when it is held for ever.
   void travel(const FlightPtr& flight, Direction direction, std::uint64_t bytes, std::function<void()> step);
+  /// `step` after `wait`; at once when that is nothing.
+  void after(Duration wait, std::function<void()> step);
 
+  void begin(const FlightPtr& flight);
   void connect(const FlightPtr& flight);
   void opened(const FlightPtr& flight);
   void write(const FlightPtr& flight);
@@ -118,6 +122,8 @@ class SimulatedTransport final : public Transport {
   void serve(const FlightPtr& flight, const FaultDecision& decision);
   bool replace_server(const FlightPtr& flight, const FaultSpec& fault);
   void answer(const FlightPtr& flight, const FaultSpec* fault, HttpReply reply);
+  void good_answer(const FlightPtr& flight, const FaultSpec* fault);
+  void bring(const FlightPtr& flight, std::uint64_t head_bytes, Arrival arrival);
   /// The other side ended the connection without a reply.
   void hang_up(const FlightPtr& flight, const char* how);
   void end(const FlightPtr& flight, Result<HttpReply> reply, bool reusable);

@@ -15,6 +15,7 @@ bool VirtualLoop::run_one(TimePoint until) {
     now_ = std::max(now_, *due);
     callback = timers_.pop_due(now_);
   }
+  ++ran_;
   callback();
   return true;
 }

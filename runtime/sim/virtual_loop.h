@@ -1,6 +1,7 @@
 /// \file VirtualLoop: time that jumps to the next timer. A plain object: any number may exist side by side.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 
 #include <hearth/event_loop.h>
@@ -25,6 +26,9 @@ class VirtualLoop final : public EventLoop {
   void post(Callback callback) override { posted_.push_back(std::move(callback)); }
   bool on_loop_thread() const override { return true; }
 
+  /// Callbacks that have run.
+  std::uint64_t ran() const { return ran_; }
+
   /// As when somebody sets the device's clock; now() does not move.
   void set_clock_forward(std::chrono::seconds by) { wall_start_ += by; }
 
@@ -40,6 +44,7 @@ class VirtualLoop final : public EventLoop {
   WallTime wall_start_;
   TimePoint now_{};
   TimerQueue timers_;
+  std::uint64_t ran_ = 0;
   std::deque<Callback> posted_;
 };
 

@@ -1,14 +1,13 @@
-/// \file Record: what became of one simulated request, and what the other road would have led to.
+/// \file What a run gives besides its records: the names in them, and the facts of the whole.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include <hearth/mask.h>
-#include <hearth/outcome.h>
-#include <hearth/plan.h>
 #include <hearth/time.h>
+
+#include "runtime/sim/record.h"
 
 namespace hearth::simulate {
 
@@ -21,55 +20,9 @@ struct Names {
   std::vector<std::string> rules;      ///< Of the policy; kNoRule (0xffff) is none.
 };
 
-/// One site as it would have been for this request alone, by the very draws that the simulation holds for it: without
-/// other requests' transfers, behind the server's queue as it stood when the request came. Only an oracle knows it.
-struct Road {
-  bool open = false;  ///< The mask permits it, and it would have answered.
-  Duration latency{};
-  bool correct = false;
-  double usd = 0;
-  double joules = 0;
-};
-
-struct Record {
-  std::uint64_t id = 0;  ///< In order of arrival over all devices, from 1.
-  std::uint32_t device = 0;
-  std::uint16_t stream = 0;
-  std::uint16_t model = 0;
-  std::uint8_t data_class = 0;
-  Mask mask;
-  PlanKind plan = PlanKind::kEdge;
-  std::uint16_t permit_rule = 0xffff;
-  std::uint16_t prefer_rule = 0xffff;
-  OutcomeStatus status = OutcomeStatus::kFailed;
-  Reason reason = Reason::kEdgeFailed;
-  SiteId answered_by = kEdgeSite;  ///< Meaningful when served.
-  TimePoint arrived{};
-  Duration latency{};
-  Duration deadline{};
-  bool in_time = false;        ///< Served, and no later than its deadline.
-  bool correct = false;        ///< Served, and the answer is the right one.
-  float confidence = 0;        ///< Of the local answer; 0 when it never ran.
-  std::uint8_t attempts = 0;   ///< Cloud attempts that were begun.
-  std::uint64_t bytes_up = 0;  ///< Of the user's, over all attempts.
-  double usd = 0;
-  double joules = 0;
-  // Where the time went. Of the site that answered; zero where nothing did.
-  Duration edge_wait{};    ///< For a slot.
-  Duration edge_time{};    ///< Of the local pass, where one ran.
-  Duration cloud_time{};   ///< Of the attempt that answered, on the wire and at the server.
-  Duration server_time{};  ///< Its part at the server, queue included.
-  Duration server_wait{};  ///< Its part in the server's queue.
-  Road edge;               ///< The roads, taken or not.
-  Road cloud;              ///< The best endpoint's.
-};
-
-/// Takes records in the order in which the requests ended. Threads: one.
-class RecordSink {
- public:
-  virtual ~RecordSink() = default;
-  virtual void take(const Record& record) = 0;
-};
+using sim::Record;
+using sim::RecordSink;
+using sim::Road;
 
 /// What a run is besides its records. No figure in it depends on the machine but those of `wall`.
 struct RunFacts {

@@ -17,6 +17,8 @@ class RandomStream {
   RandomStream(std::uint64_t seed, std::string_view name);
 
   std::uint64_t next();
+  /// The next draw is the `n`th, from 0.
+  void seek(std::uint64_t n) { counter_ = n; }
   /// Uniform in [0, 1), 53 bits.
   double uniform();
   /// Uniform in [0, bound), without modulo bias. `bound` > 0.
