@@ -338,7 +338,9 @@ void FleetDevice::attempt_ended(RequestId id, AttemptId attempt, const Delivered
   commons_.note(kAttemptEnded, id);
   const auto end = scheduler::verdict_of(delivered.result, delivered.answer);
   if (end.verdict == scheduler::CloudVerdict::kAnswered) {
+    flying->record.cloud_began = one->began - flying->record.arrived;
     flying->record.cloud_time = now() - one->began;
+    flying->record.up_time = delivered.reached - one->began;
     flying->record.server_wait = delivered.server_wait;
     flying->record.server_time = delivered.server_wait + delivered.server_time;
     flying->wrong = delivered.wrong;

@@ -21,6 +21,7 @@ struct Delivered {
   SendResult result;
   Status answer{Done{}};  ///< What the codec makes of a reply.
   bool wrong = false;     ///< A whole reply that says something false.
+  TimePoint reached{};    ///< When the server had the whole request.
   Duration server_wait{};
   Duration server_time{};
 };

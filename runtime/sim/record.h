@@ -44,9 +44,11 @@ struct Record {
   double usd = 0;
   double joules = 0;
   // Where the time went. Of the site that answered; zero where nothing did.
-  Duration edge_wait{};    ///< For a slot.
-  Duration edge_time{};    ///< Of the local pass, where one ran.
-  Duration cloud_time{};   ///< Of the attempt that answered, on the wire and at the server.
+  Duration edge_wait{};    ///< Until the local pass began, where one ran.
+  Duration edge_time{};    ///< Of that pass.
+  Duration cloud_began{};  ///< When the attempt that answered began, since the request came.
+  Duration cloud_time{};   ///< Of that attempt, on the wire and at the server.
+  Duration up_time{};      ///< Its part until the server had the whole request.
   Duration server_time{};  ///< Its part at the server, queue included.
   Duration server_wait{};  ///< Its part in the server's queue.
   Road edge;               ///< The roads, taken or not.

@@ -239,6 +239,7 @@ void SimulatedTransport::serve(const FlightPtr& flight, const FaultDecision& dec
     return answer(flight, nullptr, {503, {{"content-type", "application/json"}}, R"({"error":"too many requests"})"});
   ++executed_;
   flight->served = *served;
+  flight->reached = loop_.now();
   const TimePoint done = loop_.now() + served->waits + served->takes;
   if (!decision.fault) {
     loop_.schedule_at(done, [this, flight] { good_answer(flight, nullptr); });
@@ -315,6 +316,7 @@ void SimulatedTransport::end(const FlightPtr& flight, Result<HttpReply> reply, b
   flight->done({{std::move(reply), flight->bytes_sent, flight->silent},
                 std::move(answer),
                 flight->wrong,
+                flight->reached,
                 flight->served.waits,
                 flight->served.takes});
 }

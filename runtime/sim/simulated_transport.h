@@ -99,6 +99,7 @@ class SimulatedTransport final : public Transport {
     bool wrong = false;
     std::uint64_t bytes_sent = 0;
     Cloud::Service served = {};
+    TimePoint reached{};  ///< When the server had the whole request.
     TimerId timer = 0;
     std::optional<Pipe::TransferId> going_up = {};
     std::optional<Pipe::TransferId> coming_down = {};
