@@ -1,9 +1,12 @@
-// What a simulated request costs after it ended: the summary, against no more than looking at its record.
-// On the path of a simulation of a million requests a second.
+// What a simulated request costs after it ended: in the summary, and as a line of JSON; against no more than looking at
+// its record, and against the same line by nlohmann/json. On the path of a simulation of a million requests a second.
 //
 // bench_results [--quick] [Google Benchmark's flags]
+#include <nlohmann/json.hpp>
+
 #include "bench/bench_main.h"
 #include "tests/tools/simulate/synthetic_records.h"
+#include "tools/simulate/record_writer.h"
 #include "tools/simulate/summary.h"
 
 namespace {
@@ -41,6 +44,31 @@ void summary(benchmark::State& state) {
   into(sink, state);
 }
 BENCHMARK(summary)->Unit(benchmark::kMillisecond);
+
+void line(benchmark::State& state) {
+  const auto& run = records();
+  RecordLine lines(run.names);
+  std::size_t bytes = 0;
+  for (auto _ : state)
+    for (const Record& record : run.records) bytes += lines.of(record).size();
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(run.records.size()));
+  state.SetBytesProcessed(static_cast<std::int64_t>(bytes));
+}
+BENCHMARK(line)->Unit(benchmark::kMillisecond);
+
+/// The same bytes, from values that are there already.
+void line_by_nlohmann(benchmark::State& state) {
+  const auto& run = records();
+  RecordLine lines(run.names);
+  std::vector<nlohmann::ordered_json> values;
+  for (std::size_t i = 0; i < 1'000; ++i) values.push_back(nlohmann::ordered_json::parse(lines.of(run.records[i])));
+  std::size_t bytes = 0;
+  for (auto _ : state)
+    for (const auto& value : values) bytes += value.dump().size();
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(values.size()));
+  state.SetBytesProcessed(static_cast<std::int64_t>(bytes));
+}
+BENCHMARK(line_by_nlohmann)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 

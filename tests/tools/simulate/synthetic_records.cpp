@@ -65,6 +65,7 @@ Record draw(RandomStream& random, const Made& made, TimePoint at, std::uint64_t 
       record.latency += milliseconds(60);
       record.in_time = record.latency <= record.deadline;
     } else {
+      record.cloud_began = local;
       Road after = record.cloud;
       after.latency += local;
       after.joules += record.edge.joules;
