@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <regex>
 #include <sstream>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/well_formed.h"
 #include "tests/tools/synthetic_story.h"
 #include "tools/hearth/report.h"
 #include "tools/hearth/summary.h"
@@ -25,28 +25,6 @@ const Claim& claim_about(const std::vector<Claim>& claims, const std::string& wo
                                   [&](const Claim& claim) { return claim.name.find(word) != std::string::npos; });
   REQUIRE(found != claims.end());
   return *found;
-}
-
-/// Every '<' begins a tag, and every start tag has its end tag, in order; void elements and self-closed ones aside.
-bool well_formed(std::string page) {
-  const std::string doctype = "<!doctype html>\n";
-  if (page.rfind(doctype, 0) != 0) return false;
-  page.erase(0, doctype.size());
-  static const std::regex kTag(R"(<(/?)([a-z0-9]+)((?:\s+[A-Za-z0-9:-]+="[^"<]*")*)\s*(/?)>)");
-  std::vector<std::string> open;
-  std::smatch tag;
-  for (auto at = page.cbegin(); (at = std::find(at, page.cend(), '<')) != page.cend(); at = tag[0].second) {
-    if (!std::regex_search(at, page.cend(), tag, kTag, std::regex_constants::match_continuous)) return false;
-    if (tag[4] == "/" || tag[2] == "meta") continue;
-    if (tag[1] != "/") {
-      open.push_back(tag[2]);
-    } else if (open.empty() || open.back() != tag[2]) {
-      return false;
-    } else {
-      open.pop_back();
-    }
-  }
-  return open.empty();
 }
 
 }  // namespace
@@ -135,7 +113,7 @@ TEST_CASE("requests.jsonl has one whole JSON object per request and mode, and no
 TEST_CASE("the report is well-formed, needs nothing from elsewhere, and holds no caption") {
   const Story story = passing_story();
   const std::string page = make_report(story, make_board(story));
-  CHECK(well_formed(page));
+  CHECK(test::well_formed(page));
   for (const char* outside : {"http://", "https://", "<script", "<link", "<img", "url(", "@import", "nan", "inf\""}) {
     INFO(outside);
     CHECK(page.find(outside) == std::string::npos);
@@ -153,7 +131,7 @@ TEST_CASE("a report of a single request, without a threshold curve, still stands
   Story story = synthetic_story(1, false);
   story.curve.clear();
   const std::string page = make_report(story, make_board(story));
-  CHECK(well_formed(page));
+  CHECK(test::well_formed(page));
   CHECK(page.find("nan") == std::string::npos);
   CHECK(page.find("Where the threshold comes from") == std::string::npos);
 }

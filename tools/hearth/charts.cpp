@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "tools/hearth/page.h"
 #include "tools/hearth/svg.h"
 
 namespace hearth::tool {
@@ -26,28 +27,8 @@ Placed placed(const Outcome& outcome) {
   }
 }
 
-std::string legend(std::initializer_list<std::pair<const char*, const char*>> entries) {
-  std::string out = "<p class=\"legend\">";
-  for (const auto& [css, word] : entries) {
-    out += "<span><i class=\"swatch " + std::string(css) + "\"></i>" + escaped(word) + "</span>";
-  }
-  return out + "</p>\n";
-}
-
 double round_down(double value, double step) { return std::floor(value / step + 1e-9) * step; }
 double round_up(double value, double step) { return std::ceil(value / step - 1e-9) * step; }
-
-/// A 1, 2 or 5 times a power of ten on the far side of `value`.
-double log_bound(double value, bool up) {
-  const double decade = std::pow(10, std::floor(std::log10(value)));
-  double below = decade;
-  for (const double times : {1.0, 2.0, 5.0, 10.0}) {
-    const double bound = decade * times;
-    if (up && bound >= value * 0.999) return bound;
-    if (bound <= value * 1.001) below = bound;
-  }
-  return below;
-}
 
 }  // namespace
 

@@ -5,22 +5,11 @@
 #include <map>
 
 #include "tools/hearth/charts.h"
-#include "tools/hearth/report_style.h"
+#include "tools/hearth/page.h"
 #include "tools/hearth/svg.h"
 
 namespace hearth::tool {
 namespace {
-
-std::string tile(const std::string& figure, const std::string& unit, const std::string& words) {
-  return "<div class=\"card tile\"><b>" + escaped(figure) +
-         (unit.empty() ? "" : " <small>" + escaped(unit) + "</small>") + "</b><span>" + escaped(words) +
-         "</span></div>\n";
-}
-
-std::string card(const char* width, const std::string& title, const std::string& subtitle, const std::string& body) {
-  return "<section class=\"card " + std::string(width) + "\"><h2>" + escaped(title) + "</h2><p class=\"sub\">" +
-         escaped(subtitle) + "</p>" + body + "</section>\n";
-}
 
 std::string tiles(const Story& story, const Board& board) {
   std::string out = "<div class=\"tiles\">\n";
@@ -171,11 +160,7 @@ std::string footer(const Story& story) {
 
 std::string make_report(const Story& story, const Board& board) {
   std::string page =
-      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>hearth run</title>\n<style>" +
-      std::string(kReportStyle) +
-      "</style>\n</head>\n<body><main>\n<header><h1>The local model answers, the cloud only by "
-      "permission</h1><p class=\"lead\">" +
+      "<header><h1>The local model answers, the cloud only by permission</h1><p class=\"lead\">" +
       escaped(grouped(board.hearth.requests) + " photos, " + short_number(story.spec.rate_per_s) +
               " a second, each with " + short_number(story.spec.deadline_ms) +
               " ms to be answered, three times over: by the local model alone, by the cloud alone, and by hearth. The "
@@ -202,8 +187,7 @@ std::string make_report(const Story& story, const Board& board) {
   page += card("seven", "What was permitted", "the photos' true kind against the policy's word", permissions(story));
   page += card("five", "The tripwire", "what the server itself counted", tripwire(story, board));
   page += card("wide", "Kept home, by rule", "every request names the rule that decided", rules(story));
-  page += "</div>\n" + footer(story) + "</main></body>\n</html>\n";
-  return page;
+  return html_page("hearth run", "", page + "</div>\n" + footer(story));
 }
 
 }  // namespace hearth::tool

@@ -145,6 +145,19 @@ void Plot::marker(double x, std::string_view word, bool word_left) {
   body_ += text_at(at_x(x) + (word_left ? 4 : -4), kTop - 9, word_left ? "end" : "start", "note", word);
 }
 
+void Plot::band(double x0, double x1, std::string_view css, std::string_view word, int word_row) {
+  const double width = std::max(1.5, at_x(x1) - at_x(x0)), top = kTop + 13.0 * word_row;
+  body_ += "<rect" + attribute("x", at_x(x0)) + attribute("y", top - 4) + attribute("width", width) +
+           attribute("height", height_ - kBottom - top + 4) + css_class(css) + "><title>" + escaped(word) +
+           "</title></rect>\n";
+  const bool to_left = at_x(x0) > kLeft + 0.8 * (width_ - kLeft - kRight);
+  body_ += text_at(to_left ? at_x(x0) + width : at_x(x0), top - 9, to_left ? "end" : "start", "note", word);
+}
+
+void Plot::segment(double x0, double y0, double x1, double y1, std::string_view css) {
+  body_ += line_at(at_x(x0), at_y(y0), at_x(x1), at_y(y1), css);
+}
+
 void Plot::level(double y, std::string_view word) {
   body_ += line_at(kLeft, at_y(y), width_ - kRight, at_y(y), "marker");
   body_ += text_at(width_ - kRight, at_y(y) - 7, "end", "note", word);
