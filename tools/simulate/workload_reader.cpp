@@ -19,9 +19,9 @@ constexpr std::uint64_t kBytesMax = 1ull << 40;
 constexpr std::size_t kStreamsMax = 1000, kKindsMax = 100, kSpikesMax = 1000, kStatesMax = 100;
 
 void read_seconds(JsonReader& reader, std::string_view key, Duration& out, double min, double max = kSecondsMax) {
-  double s = -1;
+  double s = std::chrono::duration<double>(out).count();
   reader.read(key, s, min, max);
-  if (s >= 0) out = from_ms(s * 1e3);
+  out = from_ms(s * 1e3);
 }
 
 std::string text_of(double value) { return nlohmann::json(value).dump(); }
@@ -170,21 +170,20 @@ void read_bytes(JsonReader& reader, std::string_view key, sim::Bytes& out) {
   reader.object(key, [&](JsonReader& entry) {
     entry.read("median_bytes", out.median, 0, kBytesMax);
     entry.read("sigma", out.sigma, 0, 4);
-    const bool has_max = entry.has("max_bytes");
+    out.max = std::max(out.max, out.median);
     entry.read("max_bytes", out.max, 1, kBytesMax);
-    if (!has_max) out.max = std::max(out.max, out.median);
     if (out.median > out.max)
       entry.problem("max_bytes", "expected no less than median_bytes, " + std::to_string(out.median));
   });
 }
 
 void read_model(JsonReader& reader, std::span<const std::string> models, Stream& stream) {
-  std::string name;
-  reader.read("model", name);
-  if (!reader.has("model")) {
-    if (models.size() > 1) reader.problem("", "\"model\" is missing: there are " + std::to_string(models.size()));
+  if (!reader.has("model") && models.size() != 1) {
+    if (!models.empty()) reader.problem("", "\"model\" is missing: there are " + std::to_string(models.size()));
     return;
   }
+  std::string name = models.size() == 1 ? models.front() : "";
+  reader.read("model", name);
   const auto found = std::find(models.begin(), models.end(), name);
   if (found != models.end()) {
     stream.model = static_cast<std::uint16_t>(found - models.begin());
@@ -206,9 +205,11 @@ void read_stream(JsonReader& reader, const std::string& folder, std::span<const 
   read_shape(reader, stream);
   read_bytes(reader, "payload", stream.payload);
   read_bytes(reader, "reply", stream.reply);
-  double deadline_ms = 0;
-  reader.read("deadline_ms", deadline_ms, config::kDeadlineMsMin, config::kDeadlineMsMax);
-  if (deadline_ms > 0) stream.deadline = from_ms(deadline_ms);
+  if (reader.has("deadline_ms")) {
+    double deadline_ms = 1000;
+    reader.read("deadline_ms", deadline_ms, config::kDeadlineMsMin, config::kDeadlineMsMax);
+    stream.deadline = from_ms(deadline_ms);
+  }
   std::size_t priority = static_cast<std::size_t>(stream.priority);
   reader.read_choice("priority", priority, {"background", "normal", "urgent"});
   stream.priority = static_cast<Priority>(priority);
