@@ -158,7 +158,7 @@ void JsonReader::require(std::initializer_list<std::string_view> keys) {
   }
 }
 
-void JsonReader::read(std::string_view key, std::string& out) {
+void JsonReader::take(std::string_view key, std::string& out) {
   const nlohmann::json* value = raw(key);
   if (value == nullptr) return;
   if (!value->is_string()) return problem(key, "expected a string, got " + describe(*value));
@@ -167,14 +167,14 @@ void JsonReader::read(std::string_view key, std::string& out) {
   out = text;
 }
 
-void JsonReader::read(std::string_view key, bool& out) {
+void JsonReader::take(std::string_view key, bool& out) {
   const nlohmann::json* value = raw(key);
   if (value == nullptr) return;
   if (!value->is_boolean()) return problem(key, "expected true or false, got " + describe(*value));
   out = value->get<bool>();
 }
 
-void JsonReader::read(std::string_view key, double& out, double min, double max) {
+void JsonReader::take(std::string_view key, double& out, double min, double max) {
   const nlohmann::json* value = raw(key);
   if (value == nullptr) return;
   const std::string range = number_text(min) + " to " + number_text(max);
@@ -186,7 +186,7 @@ void JsonReader::read(std::string_view key, double& out, double min, double max)
   out = number;
 }
 
-void JsonReader::read(std::string_view key, std::uint64_t& out, std::uint64_t min, std::uint64_t max) {
+void JsonReader::take(std::string_view key, std::uint64_t& out, std::uint64_t min, std::uint64_t max) {
   const nlohmann::json* value = raw(key);
   if (value == nullptr) return;
   const auto refuse = [&] {
@@ -208,7 +208,7 @@ void JsonReader::read(std::string_view key, std::uint64_t& out, std::uint64_t mi
   out = number;
 }
 
-void JsonReader::read(std::string_view key, std::vector<std::string>& out) {
+void JsonReader::take(std::string_view key, std::vector<std::string>& out) {
   const nlohmann::json* value = raw(key);
   if (value == nullptr) return;
   if (!value->is_array()) return problem(key, "expected an array of strings, got " + describe(*value));
@@ -231,6 +231,11 @@ void JsonReader::read_choice(std::string_view key, std::size_t& out, std::initia
 }
 
 void JsonReader::read_choice(std::string_view key, std::size_t& out, std::span<const std::string_view> choices) {
+  take_choice(key, out, choices);
+  if (out < choices.size()) see(key, std::string(choices[out]));
+}
+
+void JsonReader::take_choice(std::string_view key, std::size_t& out, std::span<const std::string_view> choices) {
   const nlohmann::json* value = raw(key);
   if (value == nullptr) return;
   std::string word;
@@ -252,6 +257,7 @@ void JsonReader::object(std::string_view key, const std::function<void(JsonReade
   const nlohmann::json* value = raw(key);
   if (value == nullptr) return;
   JsonReader reader(document_, *value, pointer_to(key), problems_);
+  reader.tell(seen_);
   if (!value->is_object()) return;
   visit(reader);
   reader.finish();
@@ -263,11 +269,22 @@ void JsonReader::objects(std::string_view key, const std::function<void(JsonRead
   if (!value->is_array()) return problem(key, "expected an array of objects, got " + describe(*value));
   for (std::size_t i = 0; i < value->size(); ++i) {
     JsonReader reader(document_, (*value)[i], pointer_to(key) + "/" + std::to_string(i), problems_);
+    reader.tell(seen_);
     if (!(*value)[i].is_object()) continue;
     visit(reader, i);
     reader.finish();
   }
 }
+
+template <class T>
+void JsonReader::see(std::string_view key, const T& value) const {
+  if (seen_ != nullptr) (*seen_)(pointer_to(key), value, value_.contains(std::string(key)));
+}
+template void JsonReader::see(std::string_view key, const std::string& value) const;
+template void JsonReader::see(std::string_view key, const bool& value) const;
+template void JsonReader::see(std::string_view key, const double& value) const;
+template void JsonReader::see(std::string_view key, const std::uint64_t& value) const;
+template void JsonReader::see(std::string_view key, const std::vector<std::string>& value) const;
 
 void JsonReader::problem(std::string_view key, const std::string& message) {
   problems_.add(document_, key.empty() ? pointer_ : pointer_to(key), message);

@@ -64,6 +64,9 @@ class Problems {
   std::size_t left_out_ = 0;
 };
 
+/// Told each scalar that was asked for, with the value that holds: the file's, or the default (`given` is false).
+using ValueSeen = std::function<void(const std::string& pointer, const nlohmann::json& value, bool given)>;
+
 /// Reads the keys of one JSON object. Values of the wrong type or out of range become problems and leave the target as
 /// it was; absent keys do the same without a problem. finish() reports every key that nobody asked for, with the
 /// nearest valid one.
@@ -71,14 +74,18 @@ class JsonReader {
  public:
   JsonReader(const JsonDocument& document, const nlohmann::json& value, std::string pointer, Problems& problems);
 
+  /// From now on `seen` is told of every read, here and in the objects below. It must outlive the reader.
+  void tell(const ValueSeen* seen) { seen_ = seen; }
+
   bool has(std::string_view key);
   void require(std::initializer_list<std::string_view> keys);
 
-  void read(std::string_view key, std::string& out);
-  void read(std::string_view key, bool& out);
-  void read(std::string_view key, double& out, double min, double max);
-  void read(std::string_view key, std::uint64_t& out, std::uint64_t min, std::uint64_t max);
-  void read(std::string_view key, std::vector<std::string>& out);
+  /// `out`: a string, bool, double (with its least and most), std::uint64_t (the same) or vector of strings.
+  template <class T, class... Range>
+  void read(std::string_view key, T& out, Range... range) {
+    take(key, out, range...);
+    see(key, out);
+  }
   /// One of `choices`; the index goes to `out`.
   void read_choice(std::string_view key, std::size_t& out, std::initializer_list<std::string_view> choices);
   void read_choice(std::string_view key, std::size_t& out, std::span<const std::string_view> choices);
@@ -99,10 +106,20 @@ class JsonReader {
   void finish();
 
  private:
+  void take(std::string_view key, std::string& out);
+  void take(std::string_view key, bool& out);
+  void take(std::string_view key, double& out, double min, double max);
+  void take(std::string_view key, std::uint64_t& out, std::uint64_t min, std::uint64_t max);
+  void take(std::string_view key, std::vector<std::string>& out);
+  void take_choice(std::string_view key, std::size_t& out, std::span<const std::string_view> choices);
+  template <class T>
+  void see(std::string_view key, const T& value) const;
+
   const JsonDocument& document_;
   const nlohmann::json& value_;
   std::string pointer_;
   Problems& problems_;
+  const ValueSeen* seen_ = nullptr;
   std::vector<std::string> known_;
   bool finished_ = false;
 };

@@ -239,34 +239,6 @@ void read_numbers(JsonReader& reader, std::string_view wanted, RuntimeConfig& ou
                         });
 }
 
-void read_bounds(JsonReader& reader, RuntimeConfig& out) {
-  read_ms(reader, "default_deadline_ms", out.default_deadline, config::kDeadlineMsMin, config::kDeadlineMsMax);
-  std::uint64_t threads = out.threads;
-  reader.read("threads", threads, 1, config::kThreadsMax);
-  out.threads = static_cast<std::size_t>(threads);
-  reader.read("seed", out.seed, 0, ~std::uint64_t{0});
-  reader.object("limits", [&](JsonReader& limits) {
-    config::visit_limits(out.limits, [&](const char* key, auto& value, std::uint64_t min, std::uint64_t max) {
-      std::uint64_t number = value;
-      limits.read(key, number, min, max);
-      value = static_cast<std::remove_reference_t<decltype(value)>>(number);
-    });
-  });
-  reader.object("cloud", [&](JsonReader& cloud) {
-    config::visit_timing(out.cloud, [&](const char* key, Duration& value, double min, double max) {
-      read_ms(cloud, key, value, min, max);
-    });
-    std::uint64_t failures = out.cloud.breaker_failures, attempts = out.cloud.attempts_max;
-    cloud.read("breaker_failures", failures, 1, config::kBreakerFailuresMax);
-    cloud.read("attempts_max", attempts, 1, config::kAttemptsMax);
-    out.cloud.breaker_failures = static_cast<unsigned>(failures);
-    out.cloud.attempts_max = static_cast<unsigned>(attempts);
-    read_numbers(cloud, "cloud", out);
-    config::check_timing(out.cloud, report_at(cloud));
-  });
-  reader.object("energy", [&](JsonReader& energy) { read_numbers(energy, "energy", out); });
-}
-
 /// Problems of a configuration made in code.
 class CodeProblems {
  public:
@@ -310,6 +282,30 @@ void check_bounds(const RuntimeConfig& config, CodeProblems& problems) {
 }
 
 }  // namespace
+
+void read_bounds(JsonReader& reader, RuntimeConfig& out) {
+  read_ms(reader, "default_deadline_ms", out.default_deadline, config::kDeadlineMsMin, config::kDeadlineMsMax);
+  reader.object("limits", [&](JsonReader& limits) {
+    config::visit_limits(out.limits, [&](const char* key, auto& value, std::uint64_t min, std::uint64_t max) {
+      std::uint64_t number = value;
+      limits.read(key, number, min, max);
+      value = static_cast<std::remove_reference_t<decltype(value)>>(number);
+    });
+  });
+  reader.object("cloud", [&](JsonReader& cloud) {
+    config::visit_timing(out.cloud, [&](const char* key, Duration& value, double min, double max) {
+      read_ms(cloud, key, value, min, max);
+    });
+    std::uint64_t failures = out.cloud.breaker_failures, attempts = out.cloud.attempts_max;
+    cloud.read("breaker_failures", failures, 1, config::kBreakerFailuresMax);
+    cloud.read("attempts_max", attempts, 1, config::kAttemptsMax);
+    out.cloud.breaker_failures = static_cast<unsigned>(failures);
+    out.cloud.attempts_max = static_cast<unsigned>(attempts);
+    read_numbers(cloud, "cloud", out);
+    config::check_timing(out.cloud, report_at(cloud));
+  });
+  reader.object("energy", [&](JsonReader& energy) { read_numbers(energy, "energy", out); });
+}
 
 Status validate(const RuntimeConfig& config) {
   CodeProblems problems;
@@ -364,6 +360,10 @@ Result<RuntimeConfig> load_config(const std::string& file) {
   reader.read("audit_decisions", out.audit_decisions);
   read_endpoints(reader, file, out);
   config::check_spoken(out, report_at(reader));
+  std::uint64_t threads = out.threads;
+  reader.read("threads", threads, 1, config::kThreadsMax);
+  out.threads = static_cast<std::size_t>(threads);
+  reader.read("seed", out.seed, 0, ~std::uint64_t{0});
   read_bounds(reader, out);
   reader.finish();
   if (!problems.empty()) return problems.as_error();

@@ -1,0 +1,27 @@
+#include "tools/simulate/simulate_command.h"
+
+#include <array>
+#include <string_view>
+
+#include "tools/simulate/run_command.h"
+
+namespace hearth::simulate {
+namespace {
+
+struct Subcommand {
+  std::string_view name;
+  int (*main)(int argc, char** argv);
+};
+
+constexpr std::array<Subcommand, 0> kSubcommands = {};
+
+}  // namespace
+
+int simulate_main(int argc, char** argv) {
+  const std::string_view name = argc > 1 ? argv[1] : "";
+  for (const Subcommand& one : kSubcommands)
+    if (one.name == name) return one.main(argc - 1, argv + 1);
+  return run_main(argc, argv);
+}
+
+}  // namespace hearth::simulate
