@@ -105,10 +105,7 @@ void read_halves(JsonReader& reader, const std::string& file, ModelPair& pair) {
     edge.read("tokens_max", pair.edge.tokens_max, 0, 1'000'000);
     edge.read("sha256", pair.edge.sha256);
     edge.read("profile", pair.edge.profile);
-    if (!pair.edge.profile.empty()) {
-      pair.edge.profile = beside(file, pair.edge.profile);
-      if (!is_file(pair.edge.profile)) edge.problem("profile", "no such file: " + pair.edge.profile);
-    }
+    if (!pair.edge.profile.empty()) pair.edge.profile = beside(file, pair.edge.profile);
     read_specs(edge, "inputs", pair.edge.inputs);
     read_specs(edge, "outputs", pair.edge.outputs);
     if (pair.edge.file.empty()) return;

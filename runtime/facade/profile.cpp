@@ -52,8 +52,8 @@ void Runtime::Core::start_cloud_from(const signals::Profile& learned) {
   std::size_t strangers = 0;
   for (const auto& known : learned.cloud) {
     const auto pair = pairs_.find(known.model);
-    const auto endpoint = std::ranges::find_if(
-        config_.endpoints, [&](const Endpoint& one) { return one.name == known.endpoint && one.url == known.url; });
+    const auto endpoint =
+        std::ranges::find_if(config_.endpoints, [&](const Endpoint& one) { return one.name == known.endpoint; });
     if (pair == pairs_.end() || endpoint == config_.endpoints.end()) {
       ++strangers;
       continue;
@@ -64,7 +64,7 @@ void Runtime::Core::start_cloud_from(const signals::Profile& learned) {
   }
   if (strangers > 0)
     log(LogLevel::kWarning, "the profile tells of " + std::to_string(strangers) +
-                                " endpoints or models that are not configured like that; these are left aside");
+                                " endpoints or models that are not configured; these are left aside");
 }
 
 std::string Runtime::Core::profile() {
@@ -79,7 +79,7 @@ std::string Runtime::Core::profile() {
         profile.edge.push_back({sha256, {{1, 1, edge, {}}}});
       for (std::size_t i = 0; i < config_.endpoints.size(); ++i) {
         const auto& forecasts = scheduler_.cloud_latencies(static_cast<SiteId>(i + 1));
-        signals::CloudProfile cloud{config_.endpoints[i].name, config_.endpoints[i].url, name, {}};
+        signals::CloudProfile cloud{config_.endpoints[i].name, name, {}};
         for (std::size_t size = 0; size < signals::Forecasts::kSizes; ++size) {
           if (const auto* latency = forecasts.lasting(pair->index, size))
             cloud.rows.push_back({signals::Forecasts::kSizeBytes[size], *latency});

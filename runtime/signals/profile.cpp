@@ -113,9 +113,8 @@ ModelProfile read_model(JsonReader& reader, RowCount& count) {
 
 CloudProfile read_cloud(JsonReader& reader, RowCount& count) {
   CloudProfile cloud;
-  reader.require({"endpoint", "url", "model", "rows"});
+  reader.require({"endpoint", "model", "rows"});
   reader.read("endpoint", cloud.endpoint);
-  reader.read("url", cloud.url);
   reader.read("model", cloud.model);
   need_rows(reader);
   reader.objects("rows", [&](JsonReader& row, std::size_t) {
@@ -274,7 +273,7 @@ std::string text_of(const Profile& profile) {
   }
   for (const CloudProfile& site : profile.cloud) {
     auto& rows = cloud
-                     .emplace_back(ordered_json{{"endpoint", site.endpoint}, {"url", site.url}, {"model", site.model}},
+                     .emplace_back(ordered_json{{"endpoint", site.endpoint}, {"model", site.model}},
                                    std::vector<ordered_json>{})
                      .second;
     for (const CloudRow& row : site.rows) {

@@ -49,7 +49,6 @@ struct CloudRow {
 /// What one endpoint took to answer one pair's requests.
 struct CloudProfile {
   std::string endpoint;
-  std::string url;    ///< So that an endpoint that moved is a stranger.
   std::string model;  ///< The pair's name.
   std::vector<CloudRow> rows;
 };

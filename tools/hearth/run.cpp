@@ -13,6 +13,7 @@
 
 #include "tools/hearth/exit_codes.h"
 #include "tools/hearth/inputs.h"
+#include "tools/hearth/json_lines.h"
 #include "tools/hearth/leak_plant.h"
 #include "tools/hearth/phase.h"
 #include "tools/hearth/places.h"
@@ -43,6 +44,15 @@ int report_error(const Error& error) {
   }
 }
 
+Status keep_profile(const std::string& file, const Runtime& runtime) {
+  auto writer = LineWriter::open(file);
+  if (!writer) return writer.error();
+  std::string text = runtime.profile();
+  text.pop_back();  // the writer ends the line
+  writer.value().write(text);
+  return writer.value().publish();
+}
+
 /// One run, its parts made in order.
 class Job {
  public:
@@ -59,7 +69,7 @@ class Job {
   Status plant();
   Status run_hearth();
   void kill_cloud(Clock::time_point phase_began);
-  Result<std::unique_ptr<Runtime>> make_runtime(const std::string& policy, const std::string& journal) const;
+  Result<std::unique_ptr<Runtime>> make_runtime(const std::string& policy, bool hearths_turn) const;
 
   const RunOptions& options_;
   Inputs inputs_;
@@ -102,9 +112,12 @@ Status Job::arm_tripwire() {
   return stub_->arm(hashes, canaries);
 }
 
-Result<std::unique_ptr<Runtime>> Job::make_runtime(const std::string& policy, const std::string& journal) const {
+Result<std::unique_ptr<Runtime>> Job::make_runtime(const std::string& policy, bool hearths_turn) const {
   RuntimeConfig config;
-  config.journal_file = journal;
+  if (hearths_turn) {
+    config.journal_file = options_.journal;
+    config.profile_file = options_.profile;
+  }
   config.models = {inputs_.pair};
   config.endpoints = {{"cloud", stub_->url(), "eu"}};
   config.policy_json = policy;
@@ -127,7 +140,7 @@ Result<std::unique_ptr<Runtime>> Job::make_runtime(const std::string& policy, co
 Status Job::run_mode(ModeRun& mode, const std::string& name, const std::string& title, const std::string& policy,
                      const BeforeSubmit& before) {
   mode.name = name;
-  auto runtime = make_runtime(policy, name == "hearth" ? options_.journal : "");
+  auto runtime = make_runtime(policy, name == "hearth");
   if (!runtime) return runtime.error();
   const auto count_before = stub_->tripwire();
   if (!count_before) return count_before.error();
@@ -137,6 +150,9 @@ Status Job::run_mode(ModeRun& mode, const std::string& name, const std::string& 
   if (!served) return served.error();
   mode.served = std::move(served).value();
   story_.policy_sha256 = runtime.value()->policy_sha256();
+  if (name == "hearth" && !options_.profile.empty()) {
+    if (auto kept = keep_profile(options_.profile, *runtime.value()); !kept) return kept;
+  }
   runtime.value()->shutdown();
   const auto count_after = stub_->killed() ? last_count_ : stub_->tripwire();
   if (!count_after) return count_after.error();

@@ -37,7 +37,7 @@ json good() {
                      kSha +
                      R"(", "rows": [{"batch": 1, "threads": 1, "samples": 3, "latency_ns": [[1000000, 2], [2000000, 1]],
                        "joules_per_inference": 0.5}]}],
-    "cloud": [{"endpoint": "eu", "url": "https://a.example", "model": "m",
+    "cloud": [{"endpoint": "eu", "model": "m",
                "rows": [{"payload_bytes_max": 4096, "samples": 1, "latency_ns": [[40000000, 1]]}]}]
   })");
 }
@@ -67,7 +67,7 @@ TEST_CASE("a profile comes back as it was written, to the same text", "[signals]
       for (std::uint64_t batch = 1; batch <= 3; ++batch) model.rows.push_back({batch, threads, sketch(), 0.25});
     }
     profile.edge = {model};
-    profile.cloud = {{"eu", "https://a.example", "m", {{4096, sketch()}, {65'536, sketch()}}}};
+    profile.cloud = {{"eu", "m", {{4096, sketch()}, {65'536, sketch()}}}};
 
     const std::string text = text_of(profile);
     const auto again = parse_profile(text, "p");
@@ -161,7 +161,7 @@ TEST_CASE("a profile that is wrong is refused with its place and what was expect
       {"/edge/0/rows/0/latency_ns/1", "[2000000, 1e300]", "latency_ns/1: expected [nanoseconds, samples]"},
       {"/edge/0/rows/0/joules_per_inference", "-1", "joules_per_inference: expected"},
       {"/cloud/0/rows/0/payload_bytes_max", "5000", "expected one of 4096, 65536, 1048576, 16777216"},
-      {"/cloud/0/url", "7", "/cloud/0/url: expected"},
+      {"/cloud/0/model", "7", "/cloud/0/model: expected"},
   }));
   json file = good();
   file[json::json_pointer(where)] = json::parse(value);
