@@ -6,14 +6,17 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <hearth/runtime.h>
 
 #include "tools/hearth/exit_codes.h"
 #include "tools/hearth/inputs.h"
-#include "tools/hearth/json_lines.h"
 #include "tools/hearth/leak_plant.h"
 #include "tools/hearth/phase.h"
 #include "tools/hearth/places.h"
@@ -44,14 +47,23 @@ int report_error(const Error& error) {
   }
 }
 
-Status keep_profile(const std::string& file, const Runtime& runtime) {
-  auto writer = LineWriter::open(file);
-  if (!writer) return writer.error();
-  std::string text = runtime.profile();
-  text.pop_back();  // the writer ends the line
-  writer.value().write(text);
-  return writer.value().publish();
-}
+/// What a runtime warns of, on standard error and here. Told by any thread.
+class Warnings {
+ public:
+  void add(std::string_view line) {
+    const std::lock_guard lock(mutex_);
+    lines_.emplace_back(line);
+    std::cerr << ("hearth: " + lines_.back() + "\n");
+  }
+  std::vector<std::string> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(lines_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
 
 /// One run, its parts made in order.
 class Job {
@@ -73,6 +85,7 @@ class Job {
 
   const RunOptions& options_;
   Inputs inputs_;
+  std::shared_ptr<Warnings> warnings_ = std::make_shared<Warnings>();
   std::unique_ptr<StubProcess> stub_;
   Story story_;
   Result<TripwireCount> last_count_ = TripwireCount{};  ///< Right before the kill.
@@ -124,8 +137,8 @@ Result<std::unique_ptr<Runtime>> Job::make_runtime(const std::string& policy, bo
   config.seed = inputs_.spec.seed;
   config.limits.connections_per_endpoint_max = kConnections;
   config.limits.queue_length_max = kQueue;
-  auto runtime = Runtime::create(config, [](LogLevel level, std::string_view line) {
-    if (level != LogLevel::kInfo) std::cerr << ("hearth: " + std::string(line) + "\n");
+  auto runtime = Runtime::create(config, [warnings = warnings_](LogLevel level, std::string_view line) {
+    if (level != LogLevel::kInfo) warnings->add(line);
   });
   if (!runtime) return runtime;
   DeviceState device;
@@ -151,9 +164,10 @@ Status Job::run_mode(ModeRun& mode, const std::string& name, const std::string& 
   mode.served = std::move(served).value();
   story_.policy_sha256 = runtime.value()->policy_sha256();
   if (name == "hearth" && !options_.profile.empty()) {
-    if (auto kept = keep_profile(options_.profile, *runtime.value()); !kept) return kept;
+    if (auto kept = write_whole_file(options_.profile, runtime.value()->profile()); !kept) return kept;
   }
   runtime.value()->shutdown();
+  story_.warnings = warnings_->take();  // in the end, those of hearth's turn
   const auto count_after = stub_->killed() ? last_count_ : stub_->tripwire();
   if (!count_after) return count_after.error();
   mode.left = count_after.value() - count_before.value();
