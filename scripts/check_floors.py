@@ -34,7 +34,7 @@ THIRD_PARTY = [  # library, its headers, where they may be included
     ("x86 intrinsics", r"immintrin\.h", ("bench/limits.cpp",)),
     ("cpp-httplib", r"httplib\.h", PROGRAM_FOLDERS),
     ("nlohmann/json", r"nlohmann/", ("runtime/base/", "runtime/config/", "runtime/cloud/", "runtime/telemetry/",
-                                     "runtime/privacy/", "runtime/sim/", "policies/") + PROGRAM_FOLDERS),
+                                     "runtime/signals/", "runtime/privacy/", "runtime/sim/", "policies/") + PROGRAM_FOLDERS),
     ("RE2", r"re2/", ("runtime/privacy/",)),
     ("CLI11", r"CLI/", ("tools/", "cloud_stub/", "bench/")),
     ("zlib", r"zlib\.h", ("runtime/net/", "tools/", "tests/", "cloud_stub/fault_body.cpp")),

@@ -14,6 +14,9 @@ using Digest = std::array<std::uint8_t, 32>;
 /// SHA-256 (FIPS 180-4) of `bytes`, lower-case hex. Empty, which equals no digest, when the library fails.
 std::string sha256_hex(std::string_view bytes);
 
+/// Whether `text` is one as sha256_hex() writes it.
+bool is_sha256(std::string_view text);
+
 /// HMAC-SHA-256 (RFC 2104) of `bytes` under `key`. Nothing when the library fails.
 std::optional<Digest> hmac_sha256(std::string_view key, std::string_view bytes);
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/url.h"
 
 namespace hearth::config {
@@ -32,15 +33,6 @@ bool is_model_name(std::string name) {
   return true;
 }
 constexpr const char* kNameRule = "expected 1 to 128 letters, digits, '-', '_' or '.'";
-
-}  // namespace
-
-bool is_sha256(std::string_view text) {
-  return text.size() == 64 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-namespace {
 
 /// Elements in the fixed dimensions, and how many dimensions take any size.
 struct Extent {
@@ -138,6 +130,7 @@ void check_edge_source(const ModelPair& pair, const Report& report) {
     if (more) report("/edge", "model, system_prompt and tokens_max belong to an endpoint");
     return;
   }
+  if (!edge.profile.empty()) report("/edge/profile", "belongs to a file: it is measured of one");
   const auto url = parse_url(edge.endpoint);
   if (!url.ok()) {
     report("/edge/endpoint", url.error().message);

@@ -14,7 +14,6 @@ using Report = std::function<void(const std::string& pointer, const std::string&
 
 constexpr std::size_t kEndpointsMax = 31;
 
-bool is_sha256(std::string_view text);
 void check_pair(const ModelPair& pair, const Report& report);
 /// Whether an API key may go into a header of that name: none that the message or the transport writes.
 bool may_hold_api_key(std::string_view header);

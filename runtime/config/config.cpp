@@ -5,6 +5,7 @@
 #include <set>
 #include <type_traits>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/config/checks.h"
 
@@ -103,6 +104,8 @@ void read_halves(JsonReader& reader, const std::string& file, ModelPair& pair) {
     edge.read("system_prompt", pair.edge.system_prompt);
     edge.read("tokens_max", pair.edge.tokens_max, 0, 1'000'000);
     edge.read("sha256", pair.edge.sha256);
+    edge.read("profile", pair.edge.profile);
+    if (!pair.edge.profile.empty()) pair.edge.profile = beside(file, pair.edge.profile);
     read_specs(edge, "inputs", pair.edge.inputs);
     read_specs(edge, "outputs", pair.edge.outputs);
     if (pair.edge.file.empty()) return;
@@ -114,7 +117,7 @@ void read_halves(JsonReader& reader, const std::string& file, ModelPair& pair) {
     cloud.read("model", pair.cloud.model);
     cloud.read("version", pair.cloud.version);
     cloud.read("sha256", pair.cloud.sha256);
-    if (!pair.cloud.sha256.empty() && !config::is_sha256(pair.cloud.sha256)) {
+    if (!pair.cloud.sha256.empty() && !is_sha256(pair.cloud.sha256)) {
       cloud.problem("sha256", "expected 64 lower-case hexadecimal digits");
     }
     cloud.read("accuracy", pair.cloud.accuracy, 0, 1);
@@ -351,6 +354,8 @@ Result<RuntimeConfig> load_config(const std::string& file) {
     out.policy_file = beside(file, out.policy_file);
     if (!is_file(out.policy_file)) reader.problem("policy", "no such file: " + out.policy_file);
   }
+  reader.read("profile", out.profile_file);
+  if (!out.profile_file.empty()) out.profile_file = beside(file, out.profile_file);
   reader.read("journal", out.journal_file);
   if (!out.journal_file.empty()) out.journal_file = beside(file, out.journal_file);
   reader.read("audit_key", out.audit_key_file);

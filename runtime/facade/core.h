@@ -17,6 +17,7 @@
 #include "runtime/privacy/audit_records.h"
 #include "runtime/privacy/guard.h"
 #include "runtime/scheduler/core.h"
+#include "runtime/signals/profile.h"
 
 namespace hearth {
 
@@ -38,6 +39,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   void close();
   std::string policy_sha256();
   Status reload_policy(std::string_view json);
+  std::string profile();
 
  private:
   struct LoadedPair {
@@ -104,6 +106,9 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   void withdraw_session(std::string_view session);
   void read_probe_when_old();
   void watch_policy();
+  signals::Profile learned_before() const;
+  Status start_edge_from(const LoadedPair& pair, const signals::Profile& learned);
+  void start_cloud_from(const signals::Profile& learned);
   privacy::Moment this_moment() const;
   std::string next_wire_id();
 

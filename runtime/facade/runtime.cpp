@@ -46,6 +46,7 @@ Mask sites_for(const CloudBinding& cloud, const std::vector<Endpoint>& endpoints
 
 Status Runtime::Core::start() {
   std::string problems;
+  const signals::Profile learned = learned_before();
   for (const auto& pair : config_.models) {
     auto model = world_.load_edge_model(pair);
     if (!model.ok()) {
@@ -56,7 +57,10 @@ Status Runtime::Core::start() {
     pairs_.emplace(pair.name, std::make_shared<LoadedPair>(LoadedPair{pair, models_.back().get(),
                                                                       static_cast<std::uint16_t>(pairs_.size()),
                                                                       sites_for(pair.cloud, config_.endpoints)}));
+    if (auto status = start_edge_from(*pairs_.at(pair.name), learned); !status.ok())
+      problems += (problems.empty() ? "" : "\n") + status.error().message;
   }
+  start_cloud_from(learned);
   if (!problems.empty()) return {ErrorCode::kInvalidArgument, problems};
 
   if (world_.journal) {
@@ -287,5 +291,6 @@ void Runtime::forget_session(std::string_view session) { core_->forget_session(s
 void Runtime::shutdown() { core_->shutdown(); }
 Status Runtime::reload_policy(std::string_view json) { return core_->reload_policy(json); }
 std::string Runtime::policy_sha256() const { return core_->policy_sha256(); }
+std::string Runtime::profile() const { return core_->profile(); }
 
 }  // namespace hearth

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace hearth::scheduler {
 namespace {
@@ -77,7 +78,8 @@ bool CloudSites::has_room(Site& site, const Wish& wish, TimePoint now) {
   // costs nothing but bytes, for there is something to fall back on.
   if (site.forecasts.fresh(wish.model, wish.payload_bytes, now) || now < site.next_trial) return false;
   site.next_trial = now + signals::Forecast::kFresh;
-  return true;
+  // A profile is believed as long as a sample would be, from the first request on that it turns away.
+  return !std::exchange(site.profile_unused, false);
 }
 
 std::variant<SiteId, Reason> CloudSites::choose(const Wish& wish, TimePoint now) {
@@ -209,6 +211,12 @@ std::optional<SiteId> CloudSites::settle(AttemptId attempt, CloudVerdict verdict
   }
   if (opened) site.concurrency.start_over();
   return flight.site;
+}
+
+void CloudSites::start_from(SiteId site, std::size_t model, std::uint64_t payload_bytes,
+                            const signals::QuantileSketch& profile) {
+  at(site).forecasts.start_from(model, payload_bytes, profile);
+  at(site).profile_unused = true;
 }
 
 // ---- delays ---------------------------------------------------------------------------------------------------------

@@ -78,6 +78,10 @@ class CloudSites {
 
   std::size_t in_flight() const { return attempts_.size(); }
 
+  /// What an earlier run saw, before the first attempt.
+  void start_from(SiteId site, std::size_t model, std::uint64_t payload_bytes, const signals::QuantileSketch& profile);
+  const signals::Forecasts& forecasts(SiteId site) const { return at(site).forecasts; }
+
  private:
   struct Site {
     cloud::Breaker breaker;
@@ -86,7 +90,8 @@ class CloudSites {
     double usd_per_request;
     double usd_per_mib;
     TimePoint asked_for_peace_until{};
-    TimePoint next_trial{};  ///< Of a forecast that is too old to be believed.
+    TimePoint next_trial{};       ///< Of a forecast that is too old to be believed.
+    bool profile_unused = false;  ///< Its forecasts began with a profile, which has turned no request away yet.
   };
   struct InFlight {
     SiteId site;

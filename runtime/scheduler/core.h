@@ -123,6 +123,19 @@ class SchedulerCore {
   /// Appends to `actions` what `event` leads to, in the order to be carried out.
   void step(const Event& event, TimePoint now, std::vector<Action>& actions);
 
+  /// What an earlier run or `hearth profile` saw, before the first request.
+  void start_edge_from(std::size_t model, const signals::QuantileSketch& profile) {
+    models_.at(model).forecast.start_from(profile);
+  }
+  void start_cloud_from(SiteId site, std::size_t model, std::uint64_t payload_bytes,
+                        const signals::QuantileSketch& profile) {
+    sites_.start_from(site, model, payload_bytes, profile);
+  }
+  const signals::QuantileSketch& edge_latencies(std::size_t model) const {
+    return models_.at(model).forecast.lasting();
+  }
+  const signals::Forecasts& cloud_latencies(SiteId site) const { return sites_.forecasts(site); }
+
   std::size_t unfinished() const { return requests_.size(); }
   std::size_t queued() const { return queue_.size(); }
   std::size_t edge_busy() const { return passes_.size(); }

@@ -27,9 +27,9 @@ Duration Forecast::tail(double q) const {
                                                                                        : Duration{};
 }
 
-void Forecast::start_from(const QuantileSketch& profile, float weight) {
+void Forecast::start_from(const QuantileSketch& profile) {
   QuantileSketch known = profile;
-  known.fade_to(weight);
+  known.fade_to(kProfileSamples);
   recent_.merge(known);
   lasting_.merge(known);
 }

@@ -16,6 +16,7 @@ class Forecast {
  public:
   static constexpr Duration kFresh = std::chrono::seconds(1);
   static constexpr float kPriorSamples = 2;
+  static constexpr float kProfileSamples = 32;
 
   explicit Forecast(Duration expected) : expected_(expected) {}
 
@@ -47,8 +48,9 @@ class Forecast {
     const Duration known = tail(q);
     return known > Duration{} ? known : median();
   }
-  /// A profile of an earlier run, or of `hearth profile`: counts as no more than `weight` samples.
-  void start_from(const QuantileSketch& profile, float weight);
+  /// Before the first sample: what an earlier run or `hearth profile` saw. It stands for the short past until the first
+  /// sample, and counts as no more than kProfileSamples of the long one.
+  void start_from(const QuantileSketch& profile);
   const QuantileSketch& lasting() const { return lasting_; }
 
  private:

@@ -36,6 +36,11 @@ Forecasts::Nearest Forecasts::nearest(std::size_t model, std::uint64_t bytes) co
   return {unknown_, {}};
 }
 
+const QuantileSketch* Forecasts::lasting(std::size_t model, std::size_t size) const {
+  const bool seen = model < models_.size() && models_[model][size] && models_[model][size]->samples() > 0;
+  return seen ? &models_[model][size]->lasting() : nullptr;
+}
+
 bool Forecasts::fresh(std::size_t model, std::uint64_t bytes, TimePoint now) const {
   return nearest(model, bytes).forecast.fresh(now);
 }

@@ -18,6 +18,9 @@ namespace hearth::signals {
 /// seen. Threads: none of its own.
 class Forecasts {
  public:
+  static constexpr std::size_t kSizes = 4;
+  static constexpr std::array<std::uint64_t, kSizes> kSizeBytes = {4u << 10, 64u << 10, 1u << 20, 16u << 20};
+
   explicit Forecasts(Duration expected) : expected_(expected), unknown_(expected) {}
 
   /// As in Forecast.
@@ -29,9 +32,14 @@ class Forecasts {
   /// As Forecast::tail(); never borrowed from another size.
   Duration tail(std::size_t model, std::uint64_t bytes, double q) const;
 
+  /// As in Forecast.
+  void start_from(std::size_t model, std::uint64_t bytes, const QuantileSketch& profile) {
+    of(model, bytes).start_from(profile);
+  }
+  /// The long past of a model and the size that is kSizeBytes[size]; null when there is none.
+  const QuantileSketch* lasting(std::size_t model, std::size_t size) const;
+
  private:
-  static constexpr std::size_t kSizes = 4;
-  static constexpr std::array<std::uint64_t, kSizes> kSizeBytes = {4u << 10, 64u << 10, 1u << 20, 16u << 20};
   static std::size_t size_of(std::uint64_t bytes);
 
   struct Nearest {

@@ -73,6 +73,14 @@ Duration QuantileSketch::quantile(double q) const {
   return middle_of(filled);
 }
 
+std::vector<QuantileSketch::Cell> QuantileSketch::cells() const {
+  std::vector<Cell> filled;
+  for (std::size_t i = 0; i < cells_.size(); ++i) {
+    if (cells_[i] > 0) filled.push_back({middle_of(i), cells_[i]});
+  }
+  return filled;
+}
+
 float QuantileSketch::weight_up_to(Duration value) const {
   if (cells_.empty()) return 0;
   const std::size_t cell = cell_of(value);

@@ -31,6 +31,13 @@ class QuantileSketch {
   /// The weight of the samples in cells up to that of `value`.
   float weight_up_to(Duration value) const;
 
+  struct Cell {
+    Duration middle;  ///< Observed again, it falls into the same cell.
+    float weight;
+  };
+  /// Those that hold something, by latency.
+  std::vector<Cell> cells() const;
+
  private:
   static constexpr int kFirstOctave = 10;  ///< 2^10 ns, about a microsecond.
   static constexpr int kOctaves = 30;

@@ -17,12 +17,14 @@ class SimulatedModel final : public EdgeModel {
  public:
   using Answer = std::function<Outputs(std::span<const Tensor>)>;
 
-  SimulatedModel(EventLoop& loop, Answer answer, Duration service_median, double service_sigma, std::uint64_t seed)
+  SimulatedModel(EventLoop& loop, Answer answer, Duration service_median, double service_sigma, std::uint64_t seed,
+                 std::string sha256 = "simulated")
       : loop_(loop),
         answer_(std::move(answer)),
         median_(service_median),
         sigma_(service_sigma),
-        service_(seed, "edge service times") {}
+        service_(seed, "edge service times"),
+        sha256_(std::move(sha256)) {}
 
   const std::string& sha256() const override { return sha256_; }
   Outputs run(std::span<const Tensor> inputs) override { return answer_(inputs); }
@@ -34,7 +36,7 @@ class SimulatedModel final : public EdgeModel {
   Duration median_;
   double sigma_;
   RandomStream service_;
-  std::string sha256_ = "simulated";
+  const std::string sha256_;
 };
 
 }  // namespace hearth::sim

@@ -16,6 +16,7 @@
 #include "policies/prove.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/config/checks.h"
+#include "runtime/signals/profile.h"
 #include "runtime/sim/fault_timeline.h"
 
 namespace hearth {
@@ -325,6 +326,23 @@ TEST_CASE("docs/faults.md has a line for every fault") {
   for (const sim::FaultFacts& facts : sim::all_faults()) {
     INFO(facts.name);
     CHECK(page.find("`" + std::string(facts.name) + "`") != std::string::npos);
+  }
+}
+
+TEST_CASE("the profile schema names exactly the keys that the loader accepts") {
+  const json all = schema("profile");
+  const auto keys = [](const json& file) {
+    const auto profile = signals::parse_profile(file.dump(), "p");
+    REQUIRE_FALSE(profile.ok());
+    return accepted_keys(profile.error().message);
+  };
+  CHECK(keys(kUnknown) == keys_of(all));
+  CHECK(keys({{"machine", kUnknown}}) == keys_of(all.at("properties").at("machine")));
+  for (const char* half : {"edge", "cloud"}) {
+    const json item = all.at("properties").at(half).at("items");
+    CHECK(keys({{half, json::array({kUnknown})}}) == keys_of(item));
+    const json row = {{"rows", json::array({kUnknown})}};
+    CHECK(keys({{half, json::array({row})}}) == keys_of(item.at("properties").at("rows").at("items")));
   }
 }
 

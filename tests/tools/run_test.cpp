@@ -82,6 +82,24 @@ TEST_CASE("the table goes to standard output and says what each row was measured
   CHECK(ran.out.find("nothing that must stay left") != std::string::npos);
 }
 
+TEST_CASE("what hearth's turn learned is kept, and one that is broken is told of and made anew") {
+  const std::string file = results("learned.json");
+  const std::string flags = "--requests 60 --rate 400 --deadline-ms 5000 --json --profile " + file + " --out ";
+  std::ofstream(file) << "{";
+  for (const bool broken : {true, false}) {
+    const Ran ran = hearth_run(flags + results("learned"));
+    INFO(ran.err);
+    REQUIRE(ran.code == 0);
+    const auto summary = nlohmann::json::parse(ran.out);
+    const std::string warnings = summary.contains("warnings") ? summary["warnings"].dump() : "";
+    CHECK((warnings.find("the profile is broken") != std::string::npos) == broken);
+    const auto learned = nlohmann::json::parse(text_of(file));
+    CHECK(learned["edge"][0]["model_sha256"] == summary["edge_model_sha256"]);
+    CHECK(learned["cloud"][0]["endpoint"] == "cloud");
+    CHECK(learned["cloud"][0]["rows"][0]["samples"] > 0);
+  }
+}
+
 TEST_CASE("bad input ends with code 2 and one line, and writes nothing") {
   const std::map<std::string, std::string> refusals = {
       {"--requests 0", "hearth run: requests is 0, expected 1 to 10000"},
@@ -91,6 +109,7 @@ TEST_CASE("bad input ends with code 2 and one line, and writes nothing") {
       {"--workload /nowhere.json", "hearth run: /nowhere.json: "},
       {"--policy /nowhere.json", "hearth run: /nowhere.json: "},
       {"--stub-config /nowhere.json --requests 10", "hearth run: hearth-cloud-stub: "},
+      {"--requests 10 --profile /nowhere/p.json", "hearth run: /nowhere/p.json: cannot be written"},
       {"--bogus", "--bogus"}};
   for (const auto& [flags, expected] : refusals) {
     INFO(flags);

@@ -7,6 +7,7 @@
 #include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
 #include "tools/hearth/fashion_mnist.h"
+#include "tools/hearth/json_lines.h"
 #include "tools/hearth/places.h"
 #include "tools/hearth/svg.h"
 
@@ -118,6 +119,9 @@ std::string in_words(const std::string& stub_config) {
 Status check_early(const RunOptions& options) {
   if (options.kill_cloud_at && !(*options.kill_cloud_at >= 0 && *options.kill_cloud_at <= 1)) {
     return {ErrorCode::kInvalidArgument, "--kill-cloud-at: expected a share of the hearth phase, 0 to 1"};
+  }
+  if (!options.profile.empty()) {
+    if (const auto writer = LineWriter::open(options.profile); !writer) return writer.error();  // not after the run
   }
   if (options.out.empty()) return {ErrorCode::kInvalidArgument, "--out: expected a folder"};
   if (const auto spec = read_spec(options); !spec) return spec.error();

@@ -43,6 +43,7 @@ constexpr std::array kCommands = {
     Command{"calibrate", "Measure the threshold of a cascade from labelled answers", calibrate_main},
     Command{"prepare", "Train the model pair, quantize its edge half, save both", models_main},
     Command{"optimize", "Find the fastest mix of float, int8 and int4 layers on this device", models_main},
+    Command{"profile", "Measure a model's latency on this device, for forecasts and simulations", models_main},
     Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
     Command{"simulate", "Try a policy on simulated worlds before a user meets it", hearth::simulate::simulate_main},
     Command{"export", "Write the cloud half of a pair for Triton and KServe", export_main},

@@ -1,4 +1,5 @@
-// `hearth prepare`, `hearth optimize` and `hearth run`, the commands that need LibTorch: flags in, an exit code out.
+// `hearth prepare`, `hearth optimize`, `hearth profile` and `hearth run`, the commands that need LibTorch: flags in, an
+// exit code out.
 #include <exception>
 #include <iostream>
 #include <string>
@@ -6,6 +7,7 @@
 #include "tools/hearth/command.h"
 #include "tools/hearth/optimize_command.h"
 #include "tools/hearth/prepare.h"
+#include "tools/hearth/profile_command.h"
 #include "tools/hearth/run.h"
 
 namespace {
@@ -55,6 +57,30 @@ void describe_optimize(CLI::App& optimize, OptimizeFlags& flags) {
   optimize.add_flag("--json", flags.json, "Print the report, and nothing else, on standard output");
 }
 
+void describe_profile(CLI::App& profile, ProfileFlags& flags) {
+  profile.footer(
+      std::string("Example: hearth profile models/pair.json\n"
+                  "         hearth profile app/edge.pt --batches 1,8 --threads 1,2,4 --out app/edge.profile.json\n"
+                  "Forecasts begin with it when the pair's edge half names it: \"profile\": \"edge.profile.json\".\n") +
+      kExitCodes);
+  profile.add_option("MODEL", flags.model, "pair.json, or a TorchScript file")->required();
+  profile.add_option("--pair", flags.pair, "Tells a TorchScript file's inputs [pair.json beside MODEL]");
+  profile.add_option("--out", flags.out, "Where the profile goes [the pair's edge.profile, else MODEL.profile.json]");
+  profile
+      .add_option("--batches", flags.batches, "Inferences in a pass, 1 to 65536 [1,4,16, where the inputs take them]")
+      ->delimiter(',')
+      ->check(whole_number());
+  profile.add_option("--threads", flags.threads, "Passes at the same time, each on a thread of its own, 1 to 256")
+      ->delimiter(',')
+      ->check(whole_number())
+      ->capture_default_str();
+  profile.add_option("--seconds", flags.seconds, "Time for each batch and thread count, 0.01 to 600")
+      ->check(CLI::Range(0.01, 600.0))
+      ->capture_default_str();
+  profile.add_flag("--quick", flags.quick, "A tenth of the time");
+  profile.add_flag("--json", flags.json, "Print the figures as JSON, and nothing else, on standard output");
+}
+
 void describe_run(CLI::App& run, RunOptions& options) {
   run.footer(
       std::string("Example: hearth run\n"
@@ -67,6 +93,8 @@ void describe_run(CLI::App& run, RunOptions& options) {
   run.add_option("--workload", options.workload, "Workload file [configs/workloads/demo.json]");
   run.add_option("--policy", options.policy, "Policy file [configs/policies/demo.json, threshold by prepare]");
   run.add_option("--stub-config", options.stub_config, "The cloud's network [configs/stub/default.json]");
+  run.add_option("--profile", options.profile,
+                 "Begin hearth's turn with what this file has learned, if it is there, and keep there what it learns");
   run.add_option("--journal", options.journal, "Keep the audit log of hearth's turn here, for `hearth audit`");
   run.add_option("--requests", options.requests, "Photos, 1 to 10000; instead of the workload's images")
       ->check(whole_number());
@@ -92,6 +120,10 @@ int dispatch(int argc, char** argv) {
   CLI::App* optimize_command =
       app.add_subcommand("optimize", "Find the fastest mix of float, int8 and int4 layers on this device");
   describe_optimize(*optimize_command, optimize_flags);
+  ProfileFlags profile_flags;
+  CLI::App* profile_command =
+      app.add_subcommand("profile", "Measure a model's latency on this device, for forecasts and simulations");
+  describe_profile(*profile_command, profile_flags);
   RunOptions run_options;
   CLI::App* run_command =
       app.add_subcommand("run", "Stream photos through edge-only, cloud-only and hearth, and compare");
@@ -100,6 +132,7 @@ int dispatch(int argc, char** argv) {
   if (const auto code = parse_flags(app, argc, argv)) return *code;
   if (prepare_command->parsed()) return prepare(prepare_options);
   if (optimize_command->parsed()) return optimize(optimize_flags);
+  if (profile_command->parsed()) return profile(profile_flags);
   return run(run_options);
 }
 

@@ -10,6 +10,7 @@
 #include "tools/hearth/exit_codes.h"
 #include "tools/hearth/fashion_mnist.h"
 #include "tools/hearth/json_lines.h"
+#include "tools/hearth/model_argument.h"
 #include "tools/hearth/optimize_judge.h"
 #include "tools/hearth/places.h"
 
@@ -30,33 +31,17 @@ std::string report_file(const OptimizeFlags& flags) {
 
 /// The pair with the file to be optimized as its edge half.
 Result<ModelPair> read_model(const OptimizeFlags& flags) {
+  auto argument = read_model_argument(flags.model, flags.pair);
+  if (!argument.ok()) return argument.error();
   const auto refuse = [](const std::string& what) { return Error{ErrorCode::kInvalidArgument, what}; };
-  const bool is_pair = fs::path(flags.model).extension() == ".json";
-  if (is_pair && !flags.pair.empty()) return refuse("--pair goes with a TorchScript file, and MODEL is a pair");
-  std::string pair_file = is_pair ? flags.model : flags.pair;
-  if (pair_file.empty()) pair_file = (fs::path(flags.model).parent_path() / "pair.json").string();
   std::error_code ignored;
-  if (!fs::exists(flags.model, ignored)) return Error{ErrorCode::kNotFound, flags.model + ": there is no such file"};
-  if (!fs::exists(pair_file, ignored)) {
-    return Error{ErrorCode::kNotFound,
-                 pair_file + ": there is no such file; a pair.json tells a model's inputs (--pair)"};
-  }
-  auto pair = load_pair(pair_file);
-  if (!pair.ok()) return pair.error();
-  if (!is_pair) {
-    pair->edge.file = flags.model;
-    pair->edge.sha256.clear();
-  }
-  if (pair->edge.inputs.empty()) return refuse(pair_file + ": edge.inputs: expected one or more");
   for (const std::string& file : {flags.out, report_file(flags)}) {
-    for (const std::string& read : {pair->edge.file, pair_file}) {
-      if (fs::equivalent(file, read, ignored)) return refuse(file + ": would overwrite what is read");
-    }
+    if (argument->is_read(file)) return refuse(file + ": would overwrite what is read");
   }
   if (fs::weakly_canonical(flags.out, ignored) == fs::weakly_canonical(report_file(flags), ignored)) {
     return refuse(flags.out + ": is the model and the report, expected two files");
   }
-  return pair;
+  return std::move(argument->pair);
 }
 
 struct Budget {

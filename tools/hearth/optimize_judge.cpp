@@ -121,7 +121,9 @@ std::vector<std::byte> drawn(std::size_t count, const std::function<T()>& draw) 
   return bytes;
 }
 
-Result<Tensor> draw(const TensorSpec& spec, RandomStream& random) {
+}  // namespace
+
+Result<Tensor> draw_input(const TensorSpec& spec, RandomStream& random) {
   Tensor tensor{spec.name, spec.datatype, closed(spec.shape), {}};
   const auto count = element_count(tensor.shape);
   if (!count || *count > kElementsMax) return {ErrorCode::kInvalidArgument, "input \"" + spec.name + "\" is too large"};
@@ -150,8 +152,6 @@ Result<Tensor> draw(const TensorSpec& spec, RandomStream& random) {
                                                ", expected FP32, FP64, INT64, INT32, INT8, UINT8 or BOOL"};
   }
 }
-
-}  // namespace
 
 bool takes_photos(const ModelPair& pair, std::string& why_not) {
   const auto holds = [](const std::vector<TensorSpec>& specs, std::size_t count) {
@@ -184,7 +184,7 @@ Result<std::unique_ptr<Judge>> judge_by_random_inputs(const EdgeBinding& binding
   std::vector<std::vector<Tensor>> inputs(kRandomInputs);
   for (auto& input : inputs) {
     for (const TensorSpec& spec : binding.inputs) {
-      auto tensor = draw(spec, random);
+      auto tensor = draw_input(spec, random);
       if (!tensor.ok()) return Error{tensor.error().code, binding.file + ": " + tensor.error().message};
       input.push_back(std::move(tensor).value());
     }

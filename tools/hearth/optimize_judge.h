@@ -9,6 +9,7 @@
 
 #include <hearth/config.h>
 #include <hearth/edge_model.h>
+#include <hearth/random.h>
 #include <hearth/result.h>
 
 namespace hearth::tool {
@@ -28,6 +29,10 @@ class Judge {
   /// What the report says of one model.
   virtual Result<nlohmann::ordered_json> figures(EdgeModel& model) = 0;
 };
+
+/// Random numbers of a spec's type and shape: FP from -1 to 1, others 0 or 1; open dimensions are 1. kInvalidArgument
+/// when the type is none that a model takes, or the tensor would be too large.
+Result<Tensor> draw_input(const TensorSpec& spec, RandomStream& random);
 
 /// True for pairs that take a Fashion-MNIST photo and give its ten labels' scores; else `why_not`.
 bool takes_photos(const ModelPair& pair, std::string& why_not);

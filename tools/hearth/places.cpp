@@ -40,11 +40,14 @@ std::string shipped_file(const std::string& relative) {
   return relative;
 }
 
+std::string processor_name() {
+  const std::string processor = value_in("/proc/cpuinfo", "model name", ':');
+  return processor.empty() ? "unknown processor" : processor;
+}
+
 std::string machine_line() {
-  std::string processor = value_in("/proc/cpuinfo", "model name", ':');
-  if (processor.empty()) processor = "unknown processor";
   const unsigned cores = std::thread::hardware_concurrency();
-  std::string line = processor + ", " + std::to_string(cores) + (cores == 1 ? " core" : " cores");
+  std::string line = processor_name() + ", " + std::to_string(cores) + (cores == 1 ? " core" : " cores");
   const std::string system = value_in("/etc/os-release", "PRETTY_NAME", '=');
   return system.empty() ? line : line + ", " + system;
 }

@@ -12,6 +12,9 @@ std::string program_folder();
 /// program was installed, else from the source tree it was built in. Comes back as asked when it is nowhere.
 std::string shipped_file(const std::string& relative);
 
+/// "Intel(R) Xeon(R) CPU @ 2.20GHz".
+std::string processor_name();
+
 /// "Intel(R) Xeon(R) CPU @ 2.20GHz, 2 cores, Debian GNU/Linux 12 (bookworm)".
 std::string machine_line();
 

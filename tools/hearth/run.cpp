@@ -6,8 +6,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <hearth/runtime.h>
 
@@ -43,6 +47,24 @@ int report_error(const Error& error) {
   }
 }
 
+/// What a runtime warns of, on standard error and here. Told by any thread.
+class Warnings {
+ public:
+  void add(std::string_view line) {
+    const std::lock_guard lock(mutex_);
+    lines_.emplace_back(line);
+    std::cerr << ("hearth: " + lines_.back() + "\n");
+  }
+  std::vector<std::string> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(lines_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+
 /// One run, its parts made in order.
 class Job {
  public:
@@ -59,10 +81,11 @@ class Job {
   Status plant();
   Status run_hearth();
   void kill_cloud(Clock::time_point phase_began);
-  Result<std::unique_ptr<Runtime>> make_runtime(const std::string& policy, const std::string& journal) const;
+  Result<std::unique_ptr<Runtime>> make_runtime(const std::string& policy, bool hearths_turn) const;
 
   const RunOptions& options_;
   Inputs inputs_;
+  std::shared_ptr<Warnings> warnings_ = std::make_shared<Warnings>();
   std::unique_ptr<StubProcess> stub_;
   Story story_;
   Result<TripwireCount> last_count_ = TripwireCount{};  ///< Right before the kill.
@@ -102,17 +125,20 @@ Status Job::arm_tripwire() {
   return stub_->arm(hashes, canaries);
 }
 
-Result<std::unique_ptr<Runtime>> Job::make_runtime(const std::string& policy, const std::string& journal) const {
+Result<std::unique_ptr<Runtime>> Job::make_runtime(const std::string& policy, bool hearths_turn) const {
   RuntimeConfig config;
-  config.journal_file = journal;
+  if (hearths_turn) {
+    config.journal_file = options_.journal;
+    config.profile_file = options_.profile;
+  }
   config.models = {inputs_.pair};
   config.endpoints = {{"cloud", stub_->url(), "eu"}};
   config.policy_json = policy;
   config.seed = inputs_.spec.seed;
   config.limits.connections_per_endpoint_max = kConnections;
   config.limits.queue_length_max = kQueue;
-  auto runtime = Runtime::create(config, [](LogLevel level, std::string_view line) {
-    if (level != LogLevel::kInfo) std::cerr << ("hearth: " + std::string(line) + "\n");
+  auto runtime = Runtime::create(config, [warnings = warnings_](LogLevel level, std::string_view line) {
+    if (level != LogLevel::kInfo) warnings->add(line);
   });
   if (!runtime) return runtime;
   DeviceState device;
@@ -127,7 +153,7 @@ Result<std::unique_ptr<Runtime>> Job::make_runtime(const std::string& policy, co
 Status Job::run_mode(ModeRun& mode, const std::string& name, const std::string& title, const std::string& policy,
                      const BeforeSubmit& before) {
   mode.name = name;
-  auto runtime = make_runtime(policy, name == "hearth" ? options_.journal : "");
+  auto runtime = make_runtime(policy, name == "hearth");
   if (!runtime) return runtime.error();
   const auto count_before = stub_->tripwire();
   if (!count_before) return count_before.error();
@@ -137,7 +163,11 @@ Status Job::run_mode(ModeRun& mode, const std::string& name, const std::string& 
   if (!served) return served.error();
   mode.served = std::move(served).value();
   story_.policy_sha256 = runtime.value()->policy_sha256();
+  if (name == "hearth" && !options_.profile.empty()) {
+    if (auto kept = write_whole_file(options_.profile, runtime.value()->profile()); !kept) return kept;
+  }
   runtime.value()->shutdown();
+  story_.warnings = warnings_->take();  // in the end, those of hearth's turn
   const auto count_after = stub_->killed() ? last_count_ : stub_->tripwire();
   if (!count_after) return count_after.error();
   mode.left = count_after.value() - count_before.value();

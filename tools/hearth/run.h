@@ -14,7 +14,9 @@ struct RunOptions {
   std::string policy;             ///< Policy file; as it is, while the shipped one gets prepare's cascade threshold.
   std::string stub_config;        ///< Shaping of the cloud stub.
   std::string out = "out/run";    ///< Folder for summary.json, requests.jsonl, policy.json, report.html.
-  std::string journal;            ///< Audit log of hearth's own turn; empty: none is kept.
+  std::string
+      profile;  ///< Where hearth's own turn begins from and keeps what it learned; empty: it begins with nothing.
+  std::string journal;  ///< Audit log of hearth's own turn; empty: none is kept.
   std::optional<std::uint64_t> requests;
   std::optional<double> rate_per_s;
   std::optional<double> deadline_ms;

@@ -35,8 +35,9 @@ struct Story {
   std::string model, edge_sha256, cloud_sha256;
   std::string policy_name, policy_sha256;  ///< As in force: the file with the cascade threshold filled in.
   double threshold = 0;
-  std::vector<CascadePoint> curve;  ///< From `hearth prepare`, by rising threshold; empty without it.
-  std::string link;                 ///< "60 ms round trip, 10 Mbit/s each way, 1 % errors".
+  std::vector<CascadePoint> curve;    ///< From `hearth prepare`, by rising threshold; empty without it.
+  std::string link;                   ///< "60 ms round trip, 10 Mbit/s each way, 1 % errors".
+  std::vector<std::string> warnings;  ///< The runtime's, in hearth's turn.
   std::string machine;
   std::string version;
   double seconds = 0;  ///< The whole run.

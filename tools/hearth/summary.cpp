@@ -89,6 +89,7 @@ ordered_json make_summary(const Story& story, const Board& board) {
   summary["edge_model_sha256"] = story.edge_sha256;
   summary["cloud_model_sha256"] = story.cloud_sha256;
   summary["link"] = story.link;
+  if (!story.warnings.empty()) summary["warnings"] = story.warnings;
   summary["machine"] = story.machine;
   summary["version"] = story.version;
   summary["seconds"] = story.seconds;

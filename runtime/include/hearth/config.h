@@ -29,6 +29,7 @@ struct EdgeBinding {
   std::string model;             ///< Its name on that server, for chat/completions.
   std::string system_prompt;     ///< What the model is told before the text.
   std::uint64_t tokens_max = 0;  ///< Longest answer. 0: the server's choice.
+  std::string profile;  ///< What `hearth profile` measured of `file`: forecasts begin with it. Empty: with nothing.
 };
 
 /// What a pair's cloud half is asked with. All but kInfer are the OpenAI API's, for pairs of text alone.
@@ -115,6 +116,8 @@ struct RuntimeConfig {
   std::string policy_json;          ///< The policy itself.
   std::string journal_file;         ///< Consent, taint, budgets, audit records. Empty: in memory, gone at exit.
   std::string audit_key_file;       ///< Of the device key that seals the journal. Empty: `journal_file` + ".key".
+  std::string profile_file;         ///< What Runtime::profile() once said, for forecasts to begin with. May be missing.
+  std::string profile_json;         ///< The same itself; then `profile_file` is not read.
   bool audit_decisions = true;      ///< Whether the journal gets a record of each decision, local ones included.
   Duration default_deadline = std::chrono::seconds(1);
   std::size_t threads = 2;  ///< For everything hearth and LibTorch compute with, in this process.

@@ -91,6 +91,12 @@ class Runtime {
   /// SHA-256 of the policy in force, lower-case hex.
   std::string policy_sha256() const;
 
+  /// What was learned of how long answers take, as a profile file's text: for each edge model, and for each endpoint,
+  /// model and size of payload. No time, no payload, no request. The app keeps it, and hands it to the next runtime as
+  /// RuntimeConfig::profile_file or profile_json; a runtime starts without it, and says so in the log, when it is
+  /// broken.
+  std::string profile() const;
+
  private:
   class Core;
   Runtime(std::shared_ptr<EventLoop> loop, std::shared_ptr<Core> core);

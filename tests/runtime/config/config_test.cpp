@@ -86,6 +86,7 @@ TEST_CASE("a pair file is read with its paths beside it") {
   REQUIRE(pair.ok());
   CHECK(pair->name == "tagger");
   CHECK(pair->edge.file == folder.at("model.pt"));
+  CHECK(pair->edge.profile.empty());
   CHECK(pair->edge.inputs == std::vector<TensorSpec>{{"x", Datatype::kFp32, {-1, 784}}});
   CHECK(pair->cloud.model == "large");
   CHECK(pair->cloud.version == "2");
@@ -96,11 +97,21 @@ TEST_CASE("a pair file is read with its paths beside it") {
   CHECK(pair->labels == std::vector<std::string>{"a", "b", "c"});
 }
 
+TEST_CASE("a pair may name a profile, beside it, that is still to be measured") {
+  const Folder folder("pair_with_profile");
+  std::string text = Folder::pair();
+  text.replace(text.find(R"("file")"), 0, R"("profile": "measured/p.json", )");
+  const auto pair = load_pair(folder.write("p.json", text));
+  INFO((pair.ok() ? "" : pair.error().message));
+  REQUIRE(pair.ok());
+  CHECK(pair->edge.profile == folder.at("measured/p.json"));
+}
+
 TEST_CASE("a configuration is read, and what it leaves out keeps its default") {
   const Folder folder("good_config");
   fs::create_directories(folder.at("runtime"));
   const auto config = load_config(folder.write("runtime/c.json", R"({
-    "models": ["../pair.json"], "policy": "../policy.json", "journal": "../state/journal",
+    "models": ["../pair.json"], "policy": "../policy.json", "profile": "../state/learned.json", "journal": "../state/journal",
     "audit_key": "../keys/device", "audit_decisions": false,
     "endpoints": [{"name": "main", "url": "https://models.example.org/v1", "region": "eu"}],
     "default_deadline_ms": 0.5, "threads": 4, "seed": 18446744073709551615,
@@ -109,6 +120,7 @@ TEST_CASE("a configuration is read, and what it leaves out keeps its default") {
   REQUIRE(config.ok());
   CHECK(config->models.size() == 1);
   CHECK(config->policy_file == folder.at("policy.json"));
+  CHECK(config->profile_file == folder.at("state/learned.json"));
   CHECK(config->journal_file == folder.at("state/journal"));
   CHECK(config->audit_key_file == folder.at("keys/device"));
   CHECK_FALSE(config->audit_decisions);

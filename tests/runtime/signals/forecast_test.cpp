@@ -46,9 +46,34 @@ TEST_CASE("a profile of an earlier run speaks before the first sample", "[signal
   QuantileSketch profile;
   for (int i = 0; i < 1000; ++i) profile.observe(milliseconds(20));
   Forecast forecast(milliseconds(80));
-  forecast.start_from(profile, 32);
+  forecast.start_from(profile);
   CHECK(forecast.in_time(milliseconds(25)).probability == 1);
-  CHECK(forecast.samples() == Approx(32));
+  CHECK(forecast.median() < milliseconds(21));
+  CHECK(forecast.tail(0.9) > milliseconds(19));
+  CHECK(forecast.samples() == Approx(Forecast::kProfileSamples));  // not 1000
+  CHECK_FALSE(forecast.fresh(at(0)));
+}
+
+TEST_CASE("a profile of few samples counts as no more than these", "[signals]") {
+  QuantileSketch profile;
+  for (int i = 0; i < 3; ++i) profile.observe(milliseconds(20));
+  Forecast forecast(milliseconds(80));
+  forecast.start_from(profile);
+  CHECK(forecast.samples() == Approx(3));
+  CHECK(forecast.tail(0.5) == Duration{});  // 20 are needed
+}
+
+TEST_CASE("real samples take over from a profile: the short past at once, the long one by their number", "[signals]") {
+  QuantileSketch profile;
+  for (int i = 0; i < 1000; ++i) profile.observe(milliseconds(20));
+  Forecast forecast(milliseconds(80));
+  forecast.start_from(profile);
+  forecast.observe(milliseconds(200), at(5000));
+  CHECK(forecast.median() > milliseconds(198));
+  CHECK(forecast.in_time(milliseconds(100)).probability == 0);
+  CHECK(forecast.tail(0.5) < milliseconds(21));  // 32 against 1
+  for (int i = 1; i <= 40; ++i) forecast.observe(milliseconds(200), at(5000 + i));
+  CHECK(forecast.tail(0.5) > milliseconds(198));
 }
 
 TEST_CASE("a size that was not seen is forecast from its neighbour and the link", "[signals]") {
