@@ -17,6 +17,7 @@
 #include "tools/hearth/places.h"
 #include "tools/hearth/policy_command.h"
 #include "tools/hearth/scan_command.h"
+#include "tools/simulate/simulate_command.h"
 
 namespace {
 
@@ -44,6 +45,7 @@ constexpr std::array kCommands = {
     Command{"optimize", "Find the fastest mix of float, int8 and int4 layers on this device", models_main},
     Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
     Command{"export", "Write the cloud half of a pair for Triton and KServe", export_main},
+    Command{"simulate", "Try the runtime on simulated worlds", hearth::simulate::simulate_main},
     Command{"scan", "Find personal data in JSON lines", scan_main},
     Command{"redact", "Replace personal data in JSON lines by placeholders", redact_main},
 };
