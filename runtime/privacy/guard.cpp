@@ -127,8 +127,10 @@ privacy::Classification PrivacyGuard::classify_by(std::shared_ptr<const privacy:
 void PrivacyGuard::taint_by(const privacy::Classification& content, const privacy::Subject& subject,
                             const privacy::Moment& moment) {
   const auto& rule = content.rules->policy->classes()[content.data_class];
+  // Calendars count whole seconds: the one that has begun does not shorten it.
   if (rule.taints_session_for)
-    remember(ledger_.taint(subject.session, moment.steady, moment.latest() + *rule.taints_session_for));
+    remember(ledger_.taint(subject.session, moment.steady,
+                           moment.latest() + *rule.taints_session_for + std::chrono::seconds(1)));
 }
 
 privacy::Judgement PrivacyGuard::judge(const privacy::Subject& subject, const privacy::Classification& content,

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "tools/simulate/run_command.h"
+#include "tools/simulate/swarm/swarm_command.h"
 
 namespace hearth::simulate {
 namespace {
@@ -13,7 +14,9 @@ struct Subcommand {
   int (*main)(int argc, char** argv);
 };
 
-constexpr std::array<Subcommand, 0> kSubcommands = {};
+constexpr std::array kSubcommands = {
+    Subcommand{"swarm", swarm_main},
+};
 
 }  // namespace
 

@@ -89,6 +89,19 @@ TEST_CASE("sensitive data taints its session, also over a restart", "[facade][do
   CHECK(world.run(later).served_on == "eu-1");
 }
 
+TEST_CASE("taint lasts for all of its time, whenever in a second it began", "[facade][door]") {
+  SimWorld world;
+  world.start();
+  world.loop.run_until(world.loop.now() + milliseconds(900));
+  auto secret = photo(0, "secret"), later = photo(0, "public");
+  secret.session = later.session = "visit";
+  world.run(secret);
+  world.loop.run_until(world.loop.now() + std::chrono::seconds(3600) - milliseconds(200));  // as kPolicy says
+  CHECK(world.run(later).permit_rule == "session-taint");
+  world.loop.run_until(world.loop.now() + std::chrono::seconds(2));
+  CHECK(world.run(later).served_on == "eu-1");
+}
+
 TEST_CASE("without consent nothing leaves, and revoking it stops an attempt that is waiting for its record",
           "[facade][door]") {
   SimWorld world;
@@ -304,7 +317,7 @@ TEST_CASE("setting the clock forward ends no taint", "[facade][door]") {
   world.run(secret);
   world.loop.set_clock_forward(std::chrono::hours(24 * 365));
   CHECK(world.run(later).permit_rule == "session-taint");
-  world.loop.run_until(world.loop.now() + std::chrono::hours(1));
+  world.loop.run_until(world.loop.now() + std::chrono::hours(1) + std::chrono::seconds(1));
   CHECK(world.run(later).served_on == "eu-1");
 }
 
