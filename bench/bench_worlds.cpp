@@ -66,7 +66,7 @@ void message(benchmark::State& state, const LinkModel& model, std::uint64_t othe
     done = false;
     benchmark::DoNotOptimize(link.one_way(20'000));
     link.up().start(20'000, [&done] { done = true; });
-    while (!done) loop.run_until(loop.now() + seconds(200));
+    while (!done) loop.run_until(loop.now() + (others > 0 ? Duration(seconds(200)) : Duration(milliseconds(50))));
   });
 }
 
