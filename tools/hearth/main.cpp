@@ -47,7 +47,6 @@ constexpr std::array kCommands = {
     Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
     Command{"simulate", "Try a policy on simulated worlds before a user meets it", hearth::simulate::simulate_main},
     Command{"export", "Write the cloud half of a pair for Triton and KServe", export_main},
-    Command{"simulate", "Try the runtime on simulated worlds", hearth::simulate::simulate_main},
     Command{"scan", "Find personal data in JSON lines", scan_main},
     Command{"redact", "Replace personal data in JSON lines by placeholders", redact_main},
 };
