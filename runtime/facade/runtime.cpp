@@ -53,9 +53,12 @@ Status Runtime::Core::start() {
       continue;
     }
     models_.push_back(std::move(model).value());
-    pairs_.emplace(pair.name, std::make_shared<LoadedPair>(LoadedPair{pair, models_.back().get(),
-                                                                      static_cast<std::uint16_t>(pairs_.size()),
+    const auto index = static_cast<std::uint16_t>(pairs_.size());
+    pairs_.emplace(pair.name, std::make_shared<LoadedPair>(LoadedPair{pair, models_.back().get(), index,
                                                                       sites_for(pair.cloud, config_.endpoints)}));
+    if (pair.edge.batch_max == 1 || models_.back()->batched() != nullptr) continue;
+    scheduler_.run_alone(index);
+    log(LogLevel::kWarning, "model \"" + pair.name + "\" makes no batches: its requests run one by one");
   }
   if (!problems.empty()) return {ErrorCode::kInvalidArgument, problems};
 
