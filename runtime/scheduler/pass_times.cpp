@@ -7,7 +7,7 @@
 namespace hearth::scheduler {
 namespace {
 
-Duration whole(double ns) { return Duration(static_cast<Duration::rep>(ns)); }
+Duration whole(double ns) { return Duration(std::llround(ns)); }
 
 }  // namespace
 
