@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 namespace hearth::scheduler {
 namespace {
@@ -157,6 +159,7 @@ std::uint16_t EdgeSlots::begin_pass(LaneId id, std::size_t size, TimePoint now) 
   auto& virtual_time = virtual_time_[rank(id.priority)];
   virtual_time = std::max(virtual_time, start);
   start += ns(expected) / model.share;
+  if (std::find(known_lanes_.begin(), known_lanes_.end(), id) == known_lanes_.end()) known_lanes_.push_back(id);
   return slot;
 }
 
@@ -171,51 +174,64 @@ std::uint16_t EdgeSlots::end(RequestId id, TimePoint now) {
   const Duration took = now - pass.began;
   model.times.observe(pass.size, took, now);
   lane_of(pass.lane).start += ns(took - pass.expected) / model.share;
+  lane_of(pass.lane).usage.add(took, now);
   free_.push_back(slot);
   return pass.lane.model;
 }
 
 // ---- what it will take ----------------------------------------------------------------------------------------------
 
-/// Of one pass for so many.
-Duration EdgeSlots::usual(const Model& model, std::size_t requests) const {
-  return model.batch_max == 1 ? model.times.forecast().median() : model.times.usual(requests);
+void EdgeSlots::Usage::add(Duration took, TimePoint now) {
+  const auto second = now.time_since_epoch() / std::chrono::seconds(1);
+  if (second != second_) last_s_ = second == second_ + 1 ? this_s_ : 0, this_s_ = 0;
+  second_ = second;
+  this_s_ += std::min(1.0, std::chrono::duration<double>(took).count());
+}
+
+double EdgeSlots::Usage::rate(TimePoint now) const {
+  const double at = std::chrono::duration<double>(now.time_since_epoch()).count() - static_cast<double>(second_);
+  return at < 1 ? this_s_ + last_s_ * (1 - at) : at < 2 ? this_s_ * (2 - at) : 0;
 }
 
 /// Slot time for all that wait in a lane.
 double EdgeSlots::backlog_ns(LaneId id) const {
   const Model& model = models_[id.model];
   const std::size_t waiting = lane_of(id).waiting.size(), rest = waiting % model.batch_max;
-  const double full_passes = static_cast<double>(waiting / model.batch_max) * ns(usual(model, model.batch_max));
-  return full_passes + (rest > 0 ? ns(usual(model, rest)) : 0);
+  const double full_passes = static_cast<double>(waiting / model.batch_max) * ns(model.times.usual(model.batch_max));
+  return full_passes + (rest > 0 ? ns(model.times.usual(rest)) : 0);
 }
 
-/// Slot time that goes to other lanes before `one` has its turn, when its own lane needs `own_ns` first.
-double EdgeSlots::ahead_elsewhere_ns(const Ask& one, double own_ns) const {
+/// When the lane of `one` needs `own_ns` first: what others do meanwhile, by what waits there and what has come lately.
+void EdgeSlots::look_at_others(const Ask& one, double own_ns, TimePoint now) {
   const LaneId mine{one.model, one.priority};
-  const Lane& lane = lane_of(mine);
-  double start = lane.start + own_ns / models_[one.model].share;
-  if (lane.waiting.empty()) start = std::max(start, virtual_time_[rank(one.priority)] + own_ns);
-  double ahead = 0;
-  for (const LaneId& id : lanes_) {
+  const auto next_start = [this](LaneId id) {
+    const Lane& lane = lane_of(id);
+    return lane.waiting.empty() ? std::max(lane.start, virtual_time_[rank(id.priority)]) : lane.start;
+  };
+  const double start = next_start(mine) + own_ns / models_[one.model].share;
+  others_.clear();
+  for (const LaneId& id : known_lanes_) {
     if (id == mine || id.priority < one.priority) continue;
-    const double backlog = backlog_ns(id);
-    if (id.priority == one.priority) {
-      const Model& model = models_[id.model];
-      const double lead = start - lane_of(id).start;  // passes of this lane that begin no later in virtual time
-      const double pass = ns(usual(model, std::min(lane_of(id).waiting.size(), model.batch_max)));
-      if (lead < 0 || pass <= 0) continue;
-      ahead += std::min(backlog, (std::floor(lead * model.share / pass) + 1) * pass);
-    } else {
-      ahead += backlog;
+    const Model& model = models_[id.model];
+    const double backlog = backlog_ns(id), rate = lane_of(id).usage.rate(now);
+    if (backlog <= 0 && rate <= 0) continue;
+    double most = std::numeric_limits<double>::infinity();
+    if (id.priority == one.priority) {  // its passes that begin no later in virtual time
+      const std::size_t size = std::clamp<std::size_t>(lane_of(id).waiting.size(), 1, model.batch_max);
+      const double pass = ns(model.times.usual(size)), lead = start - next_start(id);
+      if (lead < 0) continue;
+      most = pass > 0 ? (std::floor(lead * model.share / pass) + 1) * pass : 0;
     }
+    others_.push_back({backlog, rate, most});
   }
-  return ahead;
 }
 
-Duration EdgeSlots::wait(const Ask& one, TimePoint now) const {
+/// The time t at which the slots have done what is before `one`: slots * t = running + own + what others do until t.
+/// The right side is concave in t, so Newton's method from above ends there. When `one` begins, the other slots are on
+/// average in the middle of a pass.
+Duration EdgeSlots::wait(const Ask& one, TimePoint now) {
   if (!free_.empty()) return {};
-  // Of the slots: when the first is free, and what they have to do together.
+  const auto slots = static_cast<double>(passes_.size());
   Duration soonest = Duration::max(), running{};
   for (const Pass& pass : passes_) {
     const Duration left = std::max(Duration{}, pass.began + pass.expected - now);
@@ -223,19 +239,35 @@ Duration EdgeSlots::wait(const Ask& one, TimePoint now) const {
     running += left;
   }
   const Model& model = models_[one.model];
-  const auto full_passes = static_cast<double>(ahead_of(one) / model.batch_max);
-  const double own = full_passes * ns(usual(model, model.batch_max));
-  const double ahead = own + ahead_elsewhere_ns(one, own);
-  if (ahead <= 0) return soonest;
-  return std::max(soonest,
-                  Duration(static_cast<Duration::rep>((ns(running) + ahead) / static_cast<double>(passes_.size()))));
+  const double full_pass = ns(model.times.usual(model.batch_max));
+  const double own = static_cast<double>(ahead_of(one) / model.batch_max) * full_pass;
+  look_at_others(one, own, now);
+  double t = std::numeric_limits<double>::infinity();
+  for (int round = 0; round < 8; ++round) {
+    double work = ns(running) + own - (slots - 1) * ns(model.times.usual(1)) / 2, rate = 0;
+    for (const Other& other : others_) {
+      const bool bounded = std::isfinite(other.most) && other.backlog + other.rate * t >= other.most;
+      work += bounded ? other.most : other.backlog;
+      rate += bounded ? 0 : other.rate;
+    }
+    const double before = std::exchange(t, work / std::max(slots - rate, slots / 10));
+    if (t >= before) break;
+  }
+  return std::max(soonest, Duration(std::llround(t)));
 }
 
-bool EdgeSlots::hopeless(const Ask& one, TimePoint now) const {
+bool EdgeSlots::hopeless(const Ask& one, TimePoint now) {
   const Model& model = models_[one.model];
   if (!free_.empty() || model.times.forecast().samples() < kSamplesToRefuse) return false;
   const std::size_t size = ahead_of(one) % model.batch_max + 1;
-  return now + wait(one, now) + usual(model, size) > one.deadline;
+  const Duration waits = wait(one, now), takes = model.times.usual(size);
+  // 1.28 standard deviations of a sum of so many passes (each 1.25 mean deviations), and of where in theirs the other
+  // slots are.
+  const double passes = 1 + ns(waits) / std::max(1.0, ns(takes)), slots = static_cast<double>(passes_.size());
+  const double deviation = 1.25 * ns(model.times.at_most(size) - takes) / 4, pass = ns(model.times.usual(1));
+  const double spread =
+      1.28 * std::sqrt(deviation * deviation * passes + pass * pass * (slots - 1) / (12 * slots * slots));
+  return now + waits + takes + Duration(std::llround(spread)) > one.deadline;
 }
 
 }  // namespace hearth::scheduler

@@ -52,9 +52,10 @@ class EdgeSlots {
   void begin(const Ask& one, TimePoint now);
 
   /// How long `one` would wait for its turn, with what is known now. Zero while nothing is.
-  Duration wait(const Ask& one, TimePoint now) const;
-  /// Whether it would come too late. Never claimed while a slot is free or before 20 passes of its model are known.
-  bool hopeless(const Ask& one, TimePoint now) const;
+  Duration wait(const Ask& one, TimePoint now);
+  /// Whether nine of ten such requests would come too late or just so. Never claimed while a slot is free or before 20
+  /// passes of its model are known.
+  bool hopeless(const Ask& one, TimePoint now);
   bool full() const { return waiting_ >= waiting_max_; }
   /// With a full queue: who has to leave its place to `one`. None: `one` finds no place.
   std::optional<RequestId> displaced_by(const Ask& one) const;
@@ -79,9 +80,20 @@ class EdgeSlots {
     TimePoint deadline;
     TimePoint ripe;  ///< From then on it waits for no company.
   };
+  /// How much of a slot is used: of the second that runs and, for what is missing of it, of the one before.
+  class Usage {
+   public:
+    void add(Duration took, TimePoint now);
+    double rate(TimePoint now) const;
+
+   private:
+    std::int64_t second_ = 0;
+    double this_s_ = 0, last_s_ = 0;
+  };
   struct Lane {
     std::vector<Waiting> waiting;  ///< The first in line last.
     double start = 0;              ///< Virtual time at which its next pass begins: nanoseconds over the share.
+    Usage usage;
   };
   struct Model {
     explicit Model(const EdgeBinding& binding)
@@ -114,19 +126,25 @@ class EdgeSlots {
   std::size_t company(LaneId id, TimePoint now) const;
   std::size_t ahead_of(const Ask& one) const;
   std::uint16_t begin_pass(LaneId lane, std::size_t size, TimePoint now);
-  Duration usual(const Model& model, std::size_t requests) const;
+  /// What another lane does before a certain request's turn, which is in `t`: backlog + rate * t, but no more than
+  /// most.
+  struct Other {
+    double backlog, rate, most;
+  };
   double backlog_ns(LaneId id) const;
-  double ahead_elsewhere_ns(const Ask& one, double own_ns) const;
+  void look_at_others(const Ask& one, double own_ns, TimePoint now);
 
   std::size_t waiting_max_;
   std::size_t waiting_ = 0;
   std::vector<Model> models_;
   std::vector<LaneId> lanes_;                       ///< In which somebody waits.
+  std::vector<LaneId> known_lanes_;                 ///< That ever had a pass.
   std::array<double, kPriorities> virtual_time_{};  ///< Start of the pass begun last.
   std::vector<Pass> passes_;                        ///< One for each slot.
   std::vector<std::uint16_t> free_;                 ///< Slots.
   RecyclingMap<RequestId, std::uint16_t> slot_of_;  ///< Also of requests that are gone: their slot stays charged.
   std::vector<RequestId> chosen_;
+  std::vector<Other> others_;
 };
 
 }  // namespace hearth::scheduler

@@ -172,7 +172,7 @@ TEST_CASE("a full queue gives its places by weight too", "[scheduler][share]") {
 
 TEST_CASE("what a share cannot carry is refused at once, what it can is let in", "[scheduler][share]") {
   Device device(Loads{{1}, {1}});
-  for (int i = 0; i < 30; ++i) device.submit(i % 2), device.run_until(device.now + milliseconds(20));
+  for (int i = 0; i < 60; ++i) device.submit(i % 2), device.run_until(device.now + milliseconds(20));
   // Model 0 has ten passes to do; model 1 gets every second slot.
   for (int i = 0; i < 11; ++i) device.submit(0);
   CHECK_FALSE(device.finished.contains(device.submit(1, milliseconds(35))));
