@@ -3,6 +3,9 @@
 //   request/<plan>   submitted, every event it leads to, and its outcome, through SchedulerCore with four endpoints and
 //                    attempts that are answered. ns per request: median and p99 over batches of 64; allocations per
 //                    request after the first 10,000.
+//   waiting/<how>    the same where 32 others wait for the two slots of this device: each request is held against its
+//                    deadline, waits in its lane, is chosen, and ends its pass. one_model; shares: 8 models that take
+//                    turns by their shares; batches: passes of up to 8, and timers for who waits for company.
 //   reference        the least that any scheduler does: a request put into a hash map and taken out again
 //
 // bench_scheduler [--quick]
@@ -111,6 +114,72 @@ BENCHMARK_CAPTURE(request, cascade, PlanKind::kCascade);
 BENCHMARK_CAPTURE(request, cloud, PlanKind::kCloud);
 BENCHMARK_CAPTURE(request, safety_net, PlanKind::kSafetyNet);
 BENCHMARK_CAPTURE(request, hedge, PlanKind::kHedge);
+
+/// The device's slots with many that wait: each request that comes lets another go.
+class Crowd {
+ public:
+  Crowd(std::size_t models, std::uint64_t batch_max) : core_(config(models, batch_max)), models_(models) {
+    told_.mask = Mask::edge_only();
+    told_.deadline = std::chrono::seconds(10);
+    told_.idempotent = true;
+    actions_.reserve(64);
+    while (core_.queued() < kWaiting) submit();
+  }
+
+  void one_request() {
+    submit();
+    while (core_.queued() >= kWaiting && !running_.empty()) {
+      const RequestId id = running_.back();
+      running_.pop_back();
+      tell(EdgeFinished{id, true, 0.9f});
+    }
+  }
+
+ private:
+  static constexpr std::size_t kWaiting = 32;
+
+  static RuntimeConfig config(std::size_t models, std::uint64_t batch_max) {
+    RuntimeConfig config;
+    config.models.resize(models);
+    for (std::size_t i = 0; i < models; ++i) {
+      config.models[i].edge.share = static_cast<double>(1 + i % 3);
+      config.models[i].edge.batch_max = batch_max;
+      config.models[i].edge.batch_wait = std::chrono::milliseconds(batch_max > 1 ? 2 : 0);
+    }
+    return config;
+  }
+  void submit() {
+    now_ += std::chrono::microseconds(50);
+    told_.id = ++id_;
+    told_.model = static_cast<std::uint16_t>(id_ % models_);
+    told_.deadline = std::chrono::seconds(10) + std::chrono::milliseconds(id_ * 7 % 1000);
+    tell(told_);
+  }
+  void tell(const Event& event) {
+    actions_.clear();
+    core_.step(event, now_, actions_);
+    for (const auto& action : actions_) {
+      if (const auto* run = std::get_if<RunEdge>(&action)) running_.push_back(run->id);
+    }
+  }
+
+  SchedulerCore core_;
+  std::size_t models_;
+  Submitted told_{};
+  std::vector<Action> actions_;
+  std::vector<RequestId> running_;
+  TimePoint now_{};
+  RequestId id_ = 0;
+};
+
+void waiting(benchmark::State& state, std::size_t models, std::uint64_t batch_max) {
+  Crowd crowd(models, batch_max);
+  report(state, [&] { crowd.one_request(); });
+}
+BENCHMARK_CAPTURE(waiting, one_model, 1, 1);
+BENCHMARK_CAPTURE(waiting, shares, 8, 1);
+BENCHMARK_CAPTURE(waiting, batches, 1, 8);
+BENCHMARK_CAPTURE(waiting, shares_and_batches, 8, 8);
 
 void reference(benchmark::State& state) {
   std::unordered_map<RequestId, Submitted> requests;

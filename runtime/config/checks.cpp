@@ -4,6 +4,7 @@
 #include <iterator>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "runtime/base/digest.h"
 #include "runtime/base/url.h"
@@ -145,6 +146,28 @@ void check_edge_source(const ModelPair& pair, const Report& report) {
   }
 }
 
+/// How a pair's requests share this device. Those of a batch are laid one below the other, so they must look alike.
+void check_sharing(const EdgeBinding& edge, const Report& report) {
+  if (!(edge.share >= kShareMin && edge.share <= kShareMax)) report("/edge/share", "expected 0.01 to 100");
+  if (edge.batch_max < 1 || edge.batch_max > kBatchMax) report("/edge/batch_max", "expected 1 to 64");
+  if (!(edge.batch_wait >= Duration{} && to_ms(edge.batch_wait) <= kBatchWaitMsMax)) {
+    report("/edge/batch_wait_ms", "expected 0 to 60000");
+  }
+  if (edge.batch_max == 1) {
+    if (edge.batch_wait > Duration{}) report("/edge/batch_wait_ms", "belongs to a batch_max above 1");
+    return;
+  }
+  if (!edge.endpoint.empty()) return report("/edge/batch_max", "a server on this device makes its own batches");
+  for (const auto& [key, specs] : {std::pair("inputs", &edge.inputs), std::pair("outputs", &edge.outputs)}) {
+    for (std::size_t i = 0; i < specs->size(); ++i) {
+      const auto& shape = (*specs)[i].shape;
+      if (!shape.empty() && shape[0] == 1 && std::count(shape.begin(), shape.end(), -1) == 0) continue;
+      report("/edge/" + std::string(key) + "/" + std::to_string(i) + "/shape",
+             "expected, for a batch_max above 1, a first dimension of 1 and no -1; got " + text_of(shape));
+    }
+  }
+}
+
 /// The OpenAI API knows text, and one answer to it.
 void check_api(const ModelPair& pair, const Report& report) {
   const CloudBinding& cloud = pair.cloud;
@@ -194,6 +217,7 @@ void check_cloud(const ModelPair& pair, const Report& report) {
 void check_pair(const ModelPair& pair, const Report& report) {
   if (!is_name(pair.name)) report("/name", kNameRule);
   check_edge_source(pair, report);
+  check_sharing(pair.edge, report);
   if (!pair.edge.sha256.empty() && !is_sha256(pair.edge.sha256)) {
     report("/edge/sha256", "expected 64 lower-case hexadecimal digits");
   }

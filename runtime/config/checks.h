@@ -58,6 +58,9 @@ void visit_numbers(TimingT& timing, EnergyT& energy, Visit&& visit) {
   visit("energy", "radio_joules_per_attempt", energy.radio_joules_per_attempt, 0, 10'000);
 }
 
+constexpr std::uint64_t kBatchMax = 64;
+constexpr double kBatchWaitMsMax = 60'000;
+constexpr double kShareMin = 0.01, kShareMax = 100;
 constexpr std::uint64_t kBreakerFailuresMax = 1000;
 constexpr std::uint64_t kAttemptsMax = 5;
 constexpr std::uint64_t kThreadsMax = 256;

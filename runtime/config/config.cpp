@@ -106,6 +106,9 @@ void read_halves(JsonReader& reader, const std::string& file, ModelPair& pair) {
     edge.read("sha256", pair.edge.sha256);
     edge.read("profile", pair.edge.profile);
     if (!pair.edge.profile.empty()) pair.edge.profile = beside(file, pair.edge.profile);
+    edge.read("share", pair.edge.share, config::kShareMin, config::kShareMax);
+    edge.read("batch_max", pair.edge.batch_max, 1, config::kBatchMax);
+    read_ms(edge, "batch_wait_ms", pair.edge.batch_wait, 0, config::kBatchWaitMsMax);
     read_specs(edge, "inputs", pair.edge.inputs);
     read_specs(edge, "outputs", pair.edge.outputs);
     if (pair.edge.file.empty()) return;

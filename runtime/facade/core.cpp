@@ -196,14 +196,16 @@ void Runtime::Core::on(const scheduler::RunEdge& action, const EntryPtr& entry, 
   if (action.on_caller) {
     entry->run_edge = true;
     entry->changed.notify_one();
-  } else {
+  } else if (action.together == 0 && together_.empty()) {
     start_edge(entry);
+  } else {
+    together_.push_back(entry);
+    if (action.together == 0) start_batch();
   }
 }
 
 void Runtime::Core::on(const scheduler::StartCloud& action, const EntryPtr& entry, TimePoint now) {
-  if (entry->request.use_count() == 0)  // borrowed, and the caller may leave at its deadline
-    entry->request = std::make_shared<const Request>(*entry->request);
+  keep_request(*entry);
   Attempt attempt;
   attempt.site = action.site;
   attempt.endpoint = guard_.endpoints()[action.site - 1].name;

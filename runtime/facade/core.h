@@ -99,6 +99,9 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   void on(const scheduler::Finish& action, const EntryPtr& entry, TimePoint now);
   void deliver(const EntryPtr& entry);
   void start_edge(const EntryPtr& entry);
+  struct Batch;
+  void start_batch();
+  static void keep_request(Entry& entry);
   static std::span<const Tensor> edge_inputs(Entry& entry);
   void attempt_denied(const EntryPtr& entry, AttemptId attempt, const Error& error);
   void end_attempt(Entry& entry, AttemptId attempt, ErrorCode error, std::uint64_t bytes_sent);
@@ -151,6 +154,7 @@ class Runtime::Core : public std::enable_shared_from_this<Runtime::Core> {
   PrivacyGuard guard_;
   scheduler::SchedulerCore scheduler_;
   std::vector<scheduler::Action> actions_;
+  std::vector<EntryPtr> together_;  ///< The members so far of the pass that the actions being carried out tell of.
   std::unordered_map<RequestId, EntryPtr> entries_;
   std::map<RequestId, EntryPtr> undelivered_;  ///< Have an outcome that their callback has not seen yet.
   std::vector<std::string> records_;           ///< On their way to the journal.

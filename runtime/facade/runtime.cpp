@@ -54,11 +54,14 @@ Status Runtime::Core::start() {
       continue;
     }
     models_.push_back(std::move(model).value());
-    pairs_.emplace(pair.name, std::make_shared<LoadedPair>(LoadedPair{pair, models_.back().get(),
-                                                                      static_cast<std::uint16_t>(pairs_.size()),
+    const auto index = static_cast<std::uint16_t>(pairs_.size());
+    pairs_.emplace(pair.name, std::make_shared<LoadedPair>(LoadedPair{pair, models_.back().get(), index,
                                                                       sites_for(pair.cloud, config_.endpoints)}));
     if (auto status = start_edge_from(*pairs_.at(pair.name), learned); !status.ok())
       problems += (problems.empty() ? "" : "\n") + status.error().message;
+    if (pair.edge.batch_max == 1 || models_.back()->batched() != nullptr) continue;
+    scheduler_.run_alone(index);
+    log(LogLevel::kWarning, "model \"" + pair.name + "\" makes no batches: its requests run one by one");
   }
   start_cloud_from(learned);
   if (!problems.empty()) return {ErrorCode::kInvalidArgument, problems};

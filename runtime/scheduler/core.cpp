@@ -5,20 +5,13 @@
 #include <cmath>
 
 namespace hearth::scheduler {
-namespace {
-
-/// Of the local forecast: refusing early needs to know what it says.
-constexpr float kSamplesToRefuse = 20;
-
-}  // namespace
 
 SchedulerCore::SchedulerCore(const RuntimeConfig& config)
-    : limits_(config.limits),
-      timing_(config.cloud),
+    : timing_(config.cloud),
       edge_watts_(config.energy.edge_watts),
-      queue_(config.limits.queue_length_max),
+      edge_(config),
       sites_(config),
-      models_(std::max<std::size_t>(1, config.models.size())) {}
+      mean_confidence_(std::max<std::size_t>(1, config.models.size()), 0.5) {}
 
 void SchedulerCore::step(const Event& event, TimePoint now, Actions& actions) {
   std::visit([&](const auto& e) { on(e, now, actions); }, event);
@@ -33,7 +26,7 @@ void SchedulerCore::on(const Submitted& event, TimePoint now, Actions& actions) 
   if (shut_down_) return refuse(OutcomeStatus::kCancelled, Reason::kShutDown);
   if (event.mask.empty() || event.plan == PlanKind::kReject)
     return refuse(OutcomeStatus::kRejected, Reason::kNoPermittedSite);
-  if (models_.size() <= event.model) models_.resize(event.model + std::size_t{1});
+  assert(event.model < mean_confidence_.size());
 
   State state;
   state.told = event;
@@ -42,18 +35,13 @@ void SchedulerCore::on(const Submitted& event, TimePoint now, Actions& actions) 
   state.deadline = now + event.deadline;
   state.give_up = state.deadline - timing_.local_reserve;
   state.untried = event.mask;
-  state.edge_confidence = models_[event.model].mean_confidence;
+  state.edge_confidence = mean_confidence_[event.model];
   advance(requests_.emplace(event.id, state), now, actions);
 }
 
 void SchedulerCore::on(const EdgeFinished& event, TimePoint now, Actions& actions) {
-  const auto pass = passes_.find(event.id);
-  assert(pass != passes_.end());
-  auto& model = models_[pass->second.model];
-  model.forecast.observe(now - pass->second.began, now);
-  passes_.erase(pass);
-  if (event.ok && std::isfinite(event.confidence))
-    model.mean_confidence += (double{event.confidence} - model.mean_confidence) / 64;
+  auto& mean_confidence = mean_confidence_[edge_.end(event.id, now)];
+  if (event.ok && std::isfinite(event.confidence)) mean_confidence += (double{event.confidence} - mean_confidence) / 64;
 
   if (const auto request = requests_.find(event.id); request != requests_.end()) {
     auto& state = request->second;
@@ -108,7 +96,7 @@ void SchedulerCore::on(const CloudSpeaks& event, TimePoint now, Actions& actions
   auto& state = request->second;
   if (std::find(state.in_flight.begin(), state.in_flight.end(), event.attempt) == state.in_flight.end()) return;
   withdraw(request, Withdrawn::kOvertaken, now, actions, event.attempt);
-  if (state.edge == Edge::kQueued) queue_.remove(event.id);
+  if (state.edge == Edge::kQueued) edge_.remove(ask_of(event.id, state));
   state.spoken = state.cloud_over = true;
   state.edge = Edge::kFailed;
   state.reason_if_none = Reason::kCloudFailed;
@@ -122,8 +110,11 @@ void SchedulerCore::on(const ProbeFinished& event, TimePoint now, Actions&) {
 void SchedulerCore::on(const TimerFired& event, TimePoint now, Actions& actions) {
   const auto request = requests_.find(event.id);
   if (request == requests_.end()) return;
-  request->second.timer = kNever;
+  auto& state = request->second;
+  state.timer = kNever;
+  if (now >= state.company_until) state.company_until = kNever;
   advance(request, now, actions);
+  run_queued(now, actions);
 }
 
 void SchedulerCore::on(const CancelAsked& event, TimePoint now, Actions& actions) {
@@ -198,6 +189,7 @@ void SchedulerCore::arm(Requests::iterator request, Actions& actions) {
   TimePoint due = alone_on_caller ? kNever : state.deadline;
   if (state.edge == Edge::kAnswered) due = std::min(due, state.give_up);
   if (state.edge == Edge::kIdle) due = std::min(due, state.edge_start);
+  if (state.edge == Edge::kQueued) due = std::min(due, state.company_until);
   if (state.attempts > 0 && state.attempts < attempts_max(state) && !state.cloud_over)
     due = std::min(due, state.next_attempt);
   if (due == kNever || due == state.timer) return;
@@ -222,25 +214,25 @@ void SchedulerCore::give_out(Requests::iterator request, TimePoint now, Actions&
 
 // ---- the edge -------------------------------------------------------------------------------------------------------
 
-/// By the time that a pass takes as a rule. Zero while that is not known.
-Duration SchedulerCore::wait_for_slot(const State& state, RequestId id) const {
-  if (passes_.size() < limits_.edge_slots) return {};
-  const auto takes = models_[state.told.model].forecast.median();
-  const auto ahead = static_cast<Duration::rep>(queue_.ahead_of({state.told.priority, state.deadline, id}));
-  return takes / 2 + takes * ahead / static_cast<Duration::rep>(limits_.edge_slots);
+EdgeSlots::Ask SchedulerCore::ask_of(RequestId id, const State& state) {
+  return {id, state.told.model, state.told.priority, state.deadline};
 }
 
 void SchedulerCore::enter_edge(Requests::iterator request, TimePoint now, Actions& actions) {
   auto& [id, state] = *request;
-  if (passes_.size() < limits_.edge_slots) return run_edge(request, now, actions);
-  const auto& forecast = models_[state.told.model].forecast;
-  if (forecast.samples() >= kSamplesToRefuse && now + wait_for_slot(state, id) + forecast.median() > state.deadline)
-    return cannot_enter_edge(state, Reason::kQueueTooLong);
-  const bool displaces = queue_.full() && !queue_.empty() && queue_.last().priority < state.told.priority;
-  if (queue_.full() && !displaces) return cannot_enter_edge(state, Reason::kQueueFull);
+  const auto ask = ask_of(id, state);
+  if (edge_.open_for(ask.model)) {
+    edge_.begin(ask, now);
+    return run_edge(request, true, 0, actions);
+  }
+  if (edge_.hopeless(ask, now)) return cannot_enter_edge(state, Reason::kQueueTooLong);
+  const bool full = edge_.full();
+  const auto displaced = full ? edge_.displaced_by(ask) : std::nullopt;
+  if (full && !displaced) return cannot_enter_edge(state, Reason::kQueueFull);
   state.edge = Edge::kQueued;
-  if (displaces) displace_last(now, actions);
-  queue_.add({state.told.priority, state.deadline, id});
+  if (displaced) displace(*displaced, now, actions);
+  state.company_until = edge_.add(ask, now);
+  run_queued(now, actions);
 }
 
 void SchedulerCore::cannot_enter_edge(State& state, Reason reason) {
@@ -248,26 +240,27 @@ void SchedulerCore::cannot_enter_edge(State& state, Reason reason) {
   if (state.attempts == 0) state.reason_if_none = reason;
 }
 
-void SchedulerCore::displace_last(TimePoint now, Actions& actions) {
-  const auto displaced = requests_.find(queue_.last().id);
-  queue_.remove(displaced->first);
+void SchedulerCore::displace(RequestId id, TimePoint now, Actions& actions) {
+  const auto displaced = requests_.find(id);
+  edge_.remove(ask_of(id, displaced->second));
   cannot_enter_edge(displaced->second, Reason::kQueueFull);
   advance(displaced, now, actions);
 }
 
-void SchedulerCore::run_edge(Requests::iterator request, TimePoint now, Actions& actions) {
+void SchedulerCore::run_edge(Requests::iterator request, bool alone, std::size_t together, Actions& actions) {
   auto& [id, state] = *request;
   state.edge = Edge::kRunning;
-  state.edge_on_caller = state.told.on_caller && !state.on_cloud();
-  passes_.emplace(id, Pass{state.told.model, now});
-  actions.push_back(RunEdge{id, state.edge_on_caller});
+  state.edge_on_caller = alone && state.told.on_caller && !state.on_cloud();
+  actions.push_back(RunEdge{id, state.edge_on_caller, static_cast<std::uint16_t>(together)});
 }
 
 void SchedulerCore::run_queued(TimePoint now, Actions& actions) {
-  while (passes_.size() < limits_.edge_slots && !queue_.empty()) {
-    const auto request = requests_.find(queue_.take_next());
-    assert(request != requests_.end());
-    run_edge(request, now, actions);
+  for (auto ids = edge_.next(now); !ids.empty(); ids = edge_.next(now)) {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const auto request = requests_.find(ids[i]);
+      assert(request != requests_.end());
+      run_edge(request, ids.size() == 1, ids.size() - 1 - i, actions);
+    }
   }
 }
 
@@ -294,7 +287,7 @@ Wish SchedulerCore::wish_of(const State& state) const {
   wish.objective = state.told.objective;
   wish.edge_confidence = state.edge_confidence;
   if (state.edge == Edge::kIdle) {
-    const Duration pass = models_[state.told.model].forecast.median();
+    const Duration pass = edge_.forecast(state.told.model).median();
     wish.energy_saved_joules = edge_watts_ * std::chrono::duration<double>(pass).count();
   }
   return wish;
@@ -327,8 +320,8 @@ void SchedulerCore::try_cloud(Requests::iterator request, TimePoint now, Actions
   state.untried = state.untried.without(site);
   state.next_attempt = state.told.plan == PlanKind::kHedge ? now + sites_.hedge_delay(site, wish) : kNever;
   if (state.edge == Edge::kIdle && state.told.mask.has(kEdgeSite))
-    state.edge_start = std::min(state.edge_start, state.give_up - wait_for_slot(state, id) -
-                                                      models_[state.told.model].forecast.tail_or_median(0.9));
+    state.edge_start = std::min(state.edge_start, state.give_up - edge_.wait(ask_of(id, state), now) -
+                                                      edge_.forecast(state.told.model).tail_or_median(0.9));
   actions.push_back(StartCloud{id, attempt, site, state.deadline});
 }
 
@@ -356,7 +349,7 @@ void SchedulerCore::withdraw(Requests::iterator request, Withdrawn why, TimePoin
 void SchedulerCore::finish(Requests::iterator request, OutcomeStatus status, Reason reason, SiteId answered_by,
                            Actions& actions) {
   const auto id = request->first;
-  if (request->second.edge == Edge::kQueued) queue_.remove(id);
+  if (request->second.edge == Edge::kQueued) edge_.remove(ask_of(id, request->second));
   actions.push_back(Finish{id, status, reason, answered_by});
   requests_.erase(request);
 }

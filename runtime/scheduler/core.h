@@ -18,8 +18,7 @@
 
 #include "runtime/base/recycling_map.h"
 #include "runtime/scheduler/cloud_sites.h"
-#include "runtime/scheduler/edge_queue.h"
-#include "runtime/signals/forecast.h"
+#include "runtime/scheduler/edge_slots.h"
 
 namespace hearth::scheduler {
 
@@ -77,6 +76,8 @@ using Event =
 struct RunEdge {
   RequestId id;
   bool on_caller;  ///< The caller runs the pass; else the model's own threads, for something else is under way too.
+  /// So many of the actions that follow at once are RunEdge too, and their requests go into the same pass as this one.
+  std::uint16_t together = 0;
 };
 struct StartCloud {
   RequestId id;
@@ -120,25 +121,27 @@ class SchedulerCore {
 
   explicit SchedulerCore(const RuntimeConfig& config);
 
+  /// The model cannot compute several requests in one pass, whatever is configured. Before its first request.
+  void run_alone(std::uint16_t model) { edge_.run_alone(model); }
+
   /// Appends to `actions` what `event` leads to, in the order to be carried out.
   void step(const Event& event, TimePoint now, std::vector<Action>& actions);
 
   /// What an earlier run or `hearth profile` saw, before the first request.
-  void start_edge_from(std::size_t model, const signals::QuantileSketch& profile) {
-    models_.at(model).forecast.start_from(profile);
+  void start_edge_from(std::uint16_t model, const signals::QuantileSketch& profile) {
+    edge_.start_from(model, profile);
   }
   void start_cloud_from(SiteId site, std::size_t model, std::uint64_t payload_bytes,
                         const signals::QuantileSketch& profile) {
     sites_.start_from(site, model, payload_bytes, profile);
   }
-  const signals::QuantileSketch& edge_latencies(std::size_t model) const {
-    return models_.at(model).forecast.lasting();
-  }
+  const signals::QuantileSketch& edge_latencies(std::uint16_t model) const { return edge_.forecast(model).lasting(); }
   const signals::Forecasts& cloud_latencies(SiteId site) const { return sites_.forecasts(site); }
 
   std::size_t unfinished() const { return requests_.size(); }
-  std::size_t queued() const { return queue_.size(); }
-  std::size_t edge_busy() const { return passes_.size(); }
+  std::size_t queued() const { return edge_.waiting(); }
+  /// Forward passes under way.
+  std::size_t edge_busy() const { return edge_.busy(); }
   std::size_t cloud_in_flight() const { return sites_.in_flight(); }
 
  private:
@@ -161,6 +164,7 @@ class SchedulerCore {
     bool cloud_over = false;                          ///< No further attempt begins.
     bool spoken = false;                              ///< The app has part of a cloud answer: no other will do.
     TimePoint next_attempt{};                         ///< Not before: a hedge's delay, a retry's backoff.
+    TimePoint company_until = kNever;                 ///< In the queue: until then it may wait for others.
     TimePoint edge_start = kNever;                    ///< The latest at which a local pass would still be in time.
     TimePoint timer = kNever;
 
@@ -169,14 +173,6 @@ class SchedulerCore {
       return edge == Edge::kAnswered || edge == Edge::kRunning || edge == Edge::kQueued ||
              (edge == Edge::kIdle && told.mask.has(kEdgeSite));
     }
-  };
-  struct Pass {
-    std::uint16_t model;
-    TimePoint began;
-  };
-  struct ModelFacts {
-    signals::Forecast forecast{Duration{}};
-    double mean_confidence = 0.5;
   };
   using Requests = RecyclingMap<RequestId, State>;
   using Actions = std::vector<Action>;
@@ -197,26 +193,24 @@ class SchedulerCore {
   void try_cloud(Requests::iterator request, TimePoint now, Actions& actions);
   void enter_edge(Requests::iterator request, TimePoint now, Actions& actions);
   void cannot_enter_edge(State& state, Reason reason);
-  void displace_last(TimePoint now, Actions& actions);
-  void run_edge(Requests::iterator request, TimePoint now, Actions& actions);
+  void displace(RequestId id, TimePoint now, Actions& actions);
+  void run_edge(Requests::iterator request, bool alone, std::size_t together, Actions& actions);
   void run_queued(TimePoint now, Actions& actions);
   void arm(Requests::iterator request, Actions& actions);
   Wish wish_of(const State& state) const;
   unsigned attempts_max(const State& state) const;
-  Duration wait_for_slot(const State& state, RequestId id) const;
+  static EdgeSlots::Ask ask_of(RequestId id, const State& state);
   enum class Withdrawn : std::uint8_t { kLate, kOvertaken, kUnwanted };
   void withdraw(Requests::iterator request, Withdrawn why, TimePoint now, Actions& actions, AttemptId but = 0);
   void give_out(Requests::iterator request, TimePoint now, Actions& actions);
   void finish(Requests::iterator request, OutcomeStatus status, Reason reason, SiteId answered_by, Actions& actions);
 
-  Limits limits_;
   CloudTiming timing_;
   double edge_watts_;
   Requests requests_;
-  EdgeQueue queue_;
+  EdgeSlots edge_;
   CloudSites sites_;
-  std::vector<ModelFacts> models_;
-  RecyclingMap<RequestId, Pass> passes_;  ///< Under way, also of requests that are gone: their slot stays charged.
+  std::vector<double> mean_confidence_;  ///< Of each model's local answers.
   AttemptId last_attempt_ = 0;
   bool shut_down_ = false;
 };

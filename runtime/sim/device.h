@@ -31,7 +31,8 @@ struct Answer {
 
 /// A model pair in time and truth.
 struct PairModel {
-  TimeModel edge;
+  TimeModel edge;              ///< Of a pass for one request.
+  double batch_growth = 1;     ///< A pass for several takes so much of it more for each further one.
   double edge_accuracy = 0.9;  ///< Without recorded answers.
   double cloud_accuracy = 0.95;
   std::shared_ptr<const std::vector<Answer>> answers;

@@ -169,26 +169,46 @@ Duration FleetDevice::pass_time(const Flying& flying) {
   return scaled(commons_.model.pairs[flying.record.model].edge.draw(passes_), body_.slow_factor(now()));
 }
 
+/// The actions that go together follow each other.
 void FleetDevice::on(const scheduler::RunEdge& action) {
+  if (together_.empty()) pass_members_ = action.together + std::size_t{1};
   Flying& flying = *find(action.id);
   flying.record.edge_wait = now() - flying.record.arrived;
-  const Duration takes = pass_time(flying);
-  body_.pass_began(now());
-  commons_.loop.schedule_at(now() + takes, [this, id = action.id, takes] { pass_ended(id, takes); });
+  together_.push_back(action.id);
+  if (together_.size() == pass_members_) begin_pass();
 }
 
-void FleetDevice::pass_ended(RequestId id, Duration took) {
-  commons_.note(kPassEnded, id);
-  body_.pass_ended(now());
-  const double joules = commons_.model.runtime.energy.edge_watts * std::chrono::duration<double>(took).count();
-  body_.spend_joules(joules);
-  float confidence = 0;
-  if (Flying* const flying = find(id)) {
-    flying->record.edge_time = took;
-    flying->record.confidence = confidence = flying->truth.confidence;
-    flying->record.joules += joules;
+/// One request's pass keeps its id in the closure; several share a list.
+void FleetDevice::begin_pass() {
+  const Flying& first = *find(together_.front());
+  const double growth = commons_.model.pairs[first.record.model].batch_growth;
+  const Duration takes = scaled(pass_time(first), 1 + growth * static_cast<double>(together_.size() - 1));
+  body_.pass_began(now());
+  if (together_.size() == 1) {
+    commons_.loop.schedule_at(now() + takes, [this, id = together_.front()] { pass_ended({&id, 1}); });
+  } else {
+    const auto members = std::make_shared<const std::vector<RequestId>>(together_);
+    commons_.loop.schedule_at(now() + takes, [this, members] { pass_ended(*members); });
   }
-  tell(scheduler::EdgeFinished{id, true, confidence});
+  together_.clear();
+}
+
+void FleetDevice::pass_ended(std::span<const RequestId> requests) {
+  body_.pass_ended(now());
+  for (const RequestId id : requests) {
+    commons_.note(kPassEnded, id);
+    float confidence = 0;
+    if (Flying* const flying = find(id)) {
+      Record& record = flying->record;
+      record.edge_time = now() - record.arrived - record.edge_wait;
+      record.confidence = confidence = flying->truth.confidence;
+      const double seconds = std::chrono::duration<double>(record.edge_time).count();
+      const double joules = commons_.model.runtime.energy.edge_watts * seconds / static_cast<double>(requests.size());
+      record.joules += joules;
+      body_.spend_joules(joules);
+    }
+    tell(scheduler::EdgeFinished{id, true, confidence});
+  }
 }
 
 void FleetDevice::on(const scheduler::StartCloud& action) {

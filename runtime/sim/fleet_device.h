@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -78,7 +79,8 @@ class FleetDevice {
   void on(const scheduler::SetTimer& action);
   void on(const scheduler::Finish& action);
 
-  void pass_ended(RequestId id, Duration took);
+  void begin_pass();
+  void pass_ended(std::span<const RequestId> requests);
   void begin_attempt(const scheduler::StartCloud& action);
   void spend(const scheduler::StartCloud& action);
   void attempt_ended(RequestId id, AttemptId attempt, const Delivered& delivered);
@@ -95,6 +97,8 @@ class FleetDevice {
   Body body_;
   Decider decider_;
   SimulatedTransport transport_;
+  std::vector<RequestId> together_;  ///< Of the pass that is about to begin.
+  std::size_t pass_members_ = 0;
   RandomStream passes_;  ///< By the request's place in its stream.
   struct Waiting {
     Source source;

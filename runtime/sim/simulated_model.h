@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace hearth::sim {
 
 /// start() answers after a lognormal service time on the loop; run() answers at once. Must outlive the loop's last run.
 /// Threads: run() from any; start() on the loop's.
-class SimulatedModel final : public EdgeModel {
+class SimulatedModel final : public EdgeModel, public BatchedModel {
  public:
   using Answer = std::function<Outputs(std::span<const Tensor>)>;
 
@@ -28,13 +29,22 @@ class SimulatedModel final : public EdgeModel {
 
   const std::string& sha256() const override { return sha256_; }
   Outputs run(std::span<const Tensor> inputs) override { return answer_(inputs); }
-  void start(std::span<const Tensor> inputs, Callback done) override;
+  void start(std::span<const Tensor> inputs, EdgeModel::Callback done) override;
+
+  /// From here on a pass takes several requests, and for each but the first so much of a lone pass's time more: 0 for
+  /// a processor that is hardly used by one request, 1 where nothing is won. Before start().
+  void make_batches(double growth) { growth_ = growth; }
+  BatchedModel* batched() override { return growth_ ? this : nullptr; }
+  void start_batch(std::span<const Inputs> batch, BatchedModel::Callback done) override;
 
  private:
+  Duration draw_service(std::size_t requests);
+
   EventLoop& loop_;
   Answer answer_;
   Duration median_;
   double sigma_;
+  std::optional<double> growth_;
   RandomStream service_;
   const std::string sha256_;
 };

@@ -14,8 +14,8 @@
 
 namespace hearth::test {
 
-/// Answers on the caller's thread, or on one of two of its own.
-class ThreadedModel final : public EdgeModel {
+/// Answers on the caller's thread, or on one of two of its own; batches too.
+class ThreadedModel final : public EdgeModel, public BatchedModel {
  public:
   using Answer = std::function<Outputs(std::span<const Tensor>)>;
 
@@ -29,28 +29,38 @@ class ThreadedModel final : public EdgeModel {
     }
     changed_.notify_all();
     for (auto& worker : workers_) worker.join();
-    for (auto& [inputs, done] : jobs_) done(Error{ErrorCode::kCancelled, "ended"});
+    for (auto& [batch, done] : jobs_)
+      done(std::vector<Outputs>(batch.size(), Outputs(Error{ErrorCode::kCancelled, "ended"})));
   }
   const std::string& sha256() const override { return sha256_; }
   Outputs run(std::span<const Tensor> inputs) override { return answer_(inputs); }
-  void start(std::span<const Tensor> inputs, Callback done) override {
-    {
-      std::lock_guard lock(mutex_);
-      jobs_.emplace_back(inputs, std::move(done));
-    }
-    changed_.notify_one();
+  void start(std::span<const Tensor> inputs, EdgeModel::Callback done) override {
+    post({inputs}, [done = std::move(done)](std::vector<Outputs> answers) { done(std::move(answers[0])); });
+  }
+  BatchedModel* batched() override { return this; }
+  void start_batch(std::span<const Inputs> batch, BatchedModel::Callback done) override {
+    post({batch.begin(), batch.end()}, std::move(done));
   }
 
  private:
+  void post(std::vector<Inputs> batch, BatchedModel::Callback done) {
+    {
+      std::lock_guard lock(mutex_);
+      jobs_.emplace_back(std::move(batch), std::move(done));
+    }
+    changed_.notify_one();
+  }
   void work() {
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
       if (ending_) return;
-      auto [inputs, done] = std::move(jobs_.front());
+      auto [batch, done] = std::move(jobs_.front());
       jobs_.pop_front();
       lock.unlock();
-      done(run(inputs));
+      std::vector<Outputs> answers;
+      for (const Inputs& inputs : batch) answers.push_back(run(inputs));
+      done(std::move(answers));
       lock.lock();
     }
   }
@@ -59,7 +69,7 @@ class ThreadedModel final : public EdgeModel {
   std::string sha256_ = "function";
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::pair<std::span<const Tensor>, Callback>> jobs_;
+  std::deque<std::pair<std::vector<Inputs>, BatchedModel::Callback>> jobs_;
   bool ending_ = false;
   std::thread workers_[2];
 };

@@ -101,9 +101,10 @@ void read_answers(JsonReader& pair, const std::string& folder, sim::PairModel& o
   out.answers = std::make_shared<const std::vector<sim::Answer>>(std::move(answers));
 }
 
-ModelPair runtime_pair(const std::string& name, const sim::PairModel& model, bool has_cloud) {
+ModelPair runtime_pair(const std::string& name, EdgeBinding binding, const sim::PairModel& model, bool has_cloud) {
   ModelPair pair;
   pair.name = name;
+  pair.edge = std::move(binding);
   pair.edge.file = "simulated";
   pair.edge.inputs = {{"x", Datatype::kFp32, {1}}};
   pair.edge.outputs = {{"y", Datatype::kFp32, {1}}};
@@ -184,6 +185,7 @@ void read_models(JsonReader& scenario, const std::string& folder, sim::FleetMode
   scenario.objects("models", [&](JsonReader& pair, std::size_t) {
     std::string name;
     sim::PairModel model;
+    EdgeBinding binding;
     pair.require({"name", "edge"});
     pair.read("name", name);
     pair.object("edge", [&](JsonReader& edge) {
@@ -193,12 +195,16 @@ void read_models(JsonReader& scenario, const std::string& folder, sim::FleetMode
         read_time(latency, model.edge);
       });
       edge.read("accuracy", model.edge_accuracy, 0, 1);
+      edge.read("share", binding.share, config::kShareMin, config::kShareMax);
+      edge.read("batch_max", binding.batch_max, 1, config::kBatchMax);
+      read_ms(edge, "batch_wait_ms", binding.batch_wait, 0, config::kBatchWaitMsMax);
+      edge.read("batch_growth", model.batch_growth, 0, 1);
     });
     const bool has_cloud = pair.has("cloud");
     pair.object("cloud", [&](JsonReader& cloud) { cloud.read("accuracy", model.cloud_accuracy, 0, 1); });
     read_answers(pair, folder, model);
     if (!name.empty() && !names.insert(name).second) pair.problem("name", "model \"" + name + "\" is there twice");
-    out.runtime.models.push_back(runtime_pair(name, model, has_cloud));
+    out.runtime.models.push_back(runtime_pair(name, std::move(binding), model, has_cloud));
     out.pairs.push_back(std::move(model));
   });
   if (out.pairs.empty() && scenario.has("models")) scenario.problem("models", "expected at least one model");

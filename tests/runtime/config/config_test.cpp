@@ -107,6 +107,42 @@ TEST_CASE("a pair may name a profile, beside it, that is still to be measured") 
   CHECK(pair->edge.profile == folder.at("measured/p.json"));
 }
 
+TEST_CASE("a pair says how its requests share this device, and batches need rows that look alike") {
+  const auto read = [](const std::string& shape, const std::string& rest) {
+    return pair_refusal(R"({"name": "tagger", "edge": {"file": "model.pt",
+"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 784]}],
+"outputs": [{"name": "y", "datatype": "FP32", "shape": )" +
+                        shape + "}], " + rest + "}}");
+  };
+  CHECK(read("[1, 3]", R"("share": 2.5, "batch_max": 8, "batch_wait_ms": 1.5)") == "(accepted)");
+  CHECK(read("[3]", R"("share": 0.01, "batch_max": 1)") == "(accepted)");
+  CHECK(read("[1, 3]", R"("share": 0)") == "p.json:3: /edge/share: expected a number from 0.01 to 100, got 0");
+  CHECK(read("[1, 3]", R"("batch_max": 65)") == "p.json:3: /edge/batch_max: expected a whole number from 1 to 64, got 65");
+  CHECK(read("[1, 3]", R"("batch_wait_ms": 2)") == "p.json:3: /edge/batch_wait_ms: belongs to a batch_max above 1");
+  for (const char* shape : {"[3]", "[-1, 3]", "[2, 3]", "[1, -1]", "[]"}) {
+    INFO(shape);
+    CHECK_THAT(
+        read(shape, R"("batch_max": 2)"),
+        Catch::Contains("p.json:3: /edge/outputs/0/shape: expected, for a batch_max above 1, a first dimension of "
+                        "1 and no -1; got ["));
+  }
+
+  const Folder folder("sharing");
+  const auto pair = load_pair(folder.write("p.json", R"({"name": "t", "edge": {"file": "model.pt", "batch_max": 4,
+    "batch_wait_ms": 0.5, "share": 3, "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2]}],
+    "outputs": [{"name": "y", "datatype": "FP32", "shape": [1, 3]}]}})"));
+  REQUIRE(pair.ok());
+  CHECK(pair->edge.batch_max == 4);
+  CHECK(pair->edge.batch_wait == std::chrono::microseconds(500));
+  CHECK(pair->edge.share == 3);
+  RuntimeConfig config;
+  config.models = {pair.value()};
+  config.policy_json = "{}";
+  CHECK(validate(config).ok());
+  config.models[0].edge.batch_wait = -std::chrono::milliseconds(1);
+  CHECK_THAT(validate(config).error().message, Catch::Contains("/models/0/edge/batch_wait_ms: expected 0 to 60000"));
+}
+
 TEST_CASE("a configuration is read, and what it leaves out keeps its default") {
   const Folder folder("good_config");
   fs::create_directories(folder.at("runtime"));

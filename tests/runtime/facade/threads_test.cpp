@@ -1,6 +1,7 @@
 // Goal: the whole runtime with many caller threads; made for the thread sanitizer.
 // Method: real loop, real HTTP, a real stub server on 127.0.0.1, port 0; only the edge model is a function.
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -25,6 +26,11 @@ const char* const kPolicy = R"({
   "prefer": [{"id": "unsure", "when": {}, "plan": "cascade", "confidence_below": 0.5, "deadline_ms": 2000}]
 })";
 
+EdgeModel::Outputs first_of(std::span<const Tensor> inputs) {
+  const float values[10] = {inputs[0].floats()[0]};
+  return std::vector{Tensor::of_floats("", {10}, values)};
+}
+
 std::unique_ptr<Runtime> make_runtime(int port) {
   RuntimeConfig config;
   ModelPair pair;
@@ -44,11 +50,7 @@ std::unique_ptr<Runtime> make_runtime(int port) {
   world.loop = net::make_asio_loop();
   world.transport = net::make_http_transport(*world.loop, {});
   world.load_edge_model = [](const ModelPair&) -> Result<std::shared_ptr<EdgeModel>> {
-    return std::shared_ptr<EdgeModel>(
-        std::make_shared<test::ThreadedModel>([](std::span<const Tensor> inputs) -> EdgeModel::Outputs {
-          const float values[10] = {inputs[0].floats()[0]};
-          return std::vector{Tensor::of_floats("", {10}, values)};
-        }));
+    return std::shared_ptr<EdgeModel>(std::make_shared<test::ThreadedModel>(first_of));
   };
   auto runtime = Runtime::create(config, std::move(world));
   REQUIRE(runtime.ok());
@@ -169,4 +171,110 @@ TEST_CASE("shutdown waits for the callback that is running", "[facade][loopback]
   go_on = true;
   stopping.join();
   CHECK(ended_before_return);
+}
+
+namespace {
+
+/// Batches of up to four, on this device alone.
+RuntimeConfig batching_config() {
+  RuntimeConfig config;
+  ModelPair pair;
+  pair.name = "null";
+  pair.edge.file = "function";
+  pair.edge.inputs = {{"x", Datatype::kFp32, {1, 4}}};
+  pair.edge.outputs = {{"y", Datatype::kFp32, {1, 10}}};
+  pair.edge.batch_max = 4;
+  pair.edge.batch_wait = milliseconds(1);
+  config.models = {pair};
+  config.policy_json = kPolicy;
+  config.limits.queue_length_max = 10'000;
+  config.seed = 1;
+  return config;
+}
+
+std::unique_ptr<Runtime> make_batching_runtime(const RuntimeConfig& config, test::ThreadedModel::Answer answer) {
+  World world;
+  world.loop = net::make_asio_loop();
+  world.load_edge_model = [&](const ModelPair&) -> Result<std::shared_ptr<EdgeModel>> {
+    return std::shared_ptr<EdgeModel>(std::make_shared<test::ThreadedModel>(std::move(answer)));
+  };
+  auto runtime = Runtime::create(config, std::move(world));
+  REQUIRE(runtime.ok());
+  return std::move(runtime).value();
+}
+
+Request row(float value) {
+  auto made = request(value, "secret");
+  made.inputs[0].shape = {1, 4};
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("many callers share passes, and each gets its own answer", "[facade][batch]") {
+  constexpr int kThreads = 8, kEach = 100;
+  std::atomic<int> own{0}, outcomes{0};
+  {
+    const auto runtime = make_batching_runtime(batching_config(), first_of);
+    std::vector<std::thread> callers;
+    for (int t = 0; t < kThreads; ++t) {
+      callers.emplace_back([&, t] {
+        for (int i = 0; i < kEach; ++i) {
+          const auto value = static_cast<float>(t * kEach + i);
+          const auto count = [&, value](const Outcome& outcome) {
+            own += outcome.status == OutcomeStatus::kServed && outcome.outputs[0].floats()[0] == value;
+            ++outcomes;
+          };
+          if (t % 2 == 0) {
+            count(runtime->infer(row(value)));
+          } else {
+            runtime->submit(row(value), count);
+          }
+        }
+      });
+    }
+    for (auto& caller : callers) caller.join();
+    while (outcomes < kThreads * kEach) std::this_thread::yield();
+  }
+  CHECK(own == kThreads * kEach);
+}
+
+TEST_CASE("a caller whose time is up leaves a pass that still reads its request", "[facade][batch]") {
+  std::atomic<bool> first_may_end{false}, others_may_end{false}, first_runs{false};
+  std::atomic<int> late{0};
+  RuntimeConfig config = batching_config();
+  config.limits.edge_slots = 1;
+  config.limits.queue_length_max = 3;
+  const auto runtime = make_batching_runtime(config, [&](std::span<const Tensor> inputs) {
+    const float value = inputs[0].floats()[0];
+    if (value == 1) first_runs = true;
+    while ((value == 1 && !first_may_end) || (value == 2 && !others_may_end)) std::this_thread::yield();
+    return first_of(inputs);
+  });
+  for (int i = 0; i < 20; ++i) runtime->infer(row(0));  // so that short passes are expected
+  runtime->submit(row(1), [](const Outcome&) {});
+  while (!first_runs) std::this_thread::yield();
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 3; ++t) {
+    callers.emplace_back([&] {
+      const auto brief = std::make_unique<Request>(row(2));
+      brief->deadline = std::chrono::seconds(2);
+      late += runtime->infer(*brief).reason == Reason::kDeadlinePassed;
+    });
+  }
+  auto probe = row(0);
+  probe.priority = Priority::kBackground;
+  for (std::atomic<bool> full{false}; !full;) {  // until all three are in the queue
+    std::atomic<bool> ended{false};
+    const RequestId id = runtime->submit(probe, [&](const Outcome& outcome) {
+      full = outcome.reason == Reason::kQueueFull;
+      ended = true;
+    });
+    runtime->cancel(id);
+    while (!ended) std::this_thread::yield();
+  }
+  first_may_end = true;
+  for (auto& caller : callers) caller.join();
+  CHECK(late == 3);
+  others_may_end = true;
 }
