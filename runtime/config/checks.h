@@ -41,6 +41,7 @@ void visit_limits(LimitsT& limits, Visit&& visit) {
 template <class TimingT, class Visit>
 void visit_timing(TimingT& timing, Visit&& visit) {
   visit("connect_timeout_ms", timing.connect_timeout, 1, 600'000);
+  visit("look_up_every_ms", timing.look_up_every, 1000, 86'400'000);
   visit("expected_latency_ms", timing.expected_latency, 0.001, 600'000);
   visit("local_reserve_ms", timing.local_reserve, 0, 600'000);
   visit("breaker_backoff_ms", timing.breaker_backoff, 1, 3'600'000);
@@ -61,6 +62,8 @@ void visit_numbers(TimingT& timing, EnergyT& energy, Visit&& visit) {
 
 constexpr std::uint64_t kBreakerFailuresMax = 1000;
 constexpr std::uint64_t kAttemptsMax = 5;
+constexpr double kWeightMin = 0.001;
+constexpr double kWeightMax = 1000;
 constexpr std::uint64_t kThreadsMax = 256;
 constexpr double kDeadlineMsMin = 0.1;
 constexpr double kDeadlineMsMax = 3'600'000;
