@@ -1,10 +1,13 @@
-// The cloud path on loopback: stub and client together, null model, 1 KiB binary tensors, 8 attempts in flight.
+// The cloud path on loopback: 1 KiB binary tensors, 8 attempts in flight, each on its kept connection.
 //
-//   hearth      judge, encode, mint, send over HttpTransport, decode: all that an attempt costs, on the loop's thread
-//   reference   a plain cpp-httplib client, 8 threads with kept connections, the same bytes, nothing decoded
+//   hearth       judge, encode, search, mint, send over HttpTransport, decode: all that an attempt costs, on the loop's
+//                thread
+//   bare Beast   the same bytes, written and read by Boost.Beast alone, on one thread too; nothing encoded or decoded
+//   cpp-httplib  the same bytes, 8 threads with kept connections; nothing encoded or decoded
 //
-// Both run in turn against the same stub. Requests per second are the median of five runs, with their spread; latencies
-// the median run's.
+// hearth and Beast meet a server that answers from memory (a thread of this process), hearth and cpp-httplib the stub
+// (a process). They run in turn. Requests per second are the median of five runs, with their spread; latencies and CPU
+// time the median run's; ratios are of runs that follow each other.
 //
 // bench_cloud [--quick] [--json] [--stub PROGRAM]
 #include <algorithm>
@@ -22,6 +25,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "bench/bare_beast.h"
+#include "bench/memory_server.h"
 #include "policies/policy.h"
 #include "runtime/cloud/oip_codec.h"
 #include "runtime/net/net.h"
@@ -42,6 +47,7 @@ struct Run {
   double requests_per_s = 0;
   double p50_us = 0;
   double p99_us = 0;
+  double cpu_us = 0;  ///< Of the client's thread, per request. 0: it has several.
   std::string error;  ///< Of the first request that failed; then the numbers mean nothing.
 };
 
@@ -54,10 +60,10 @@ double quantile(std::vector<double>& values, double q) {
   return *at;
 }
 
-Run run_of(std::vector<double> latencies_us, Clock::duration took, std::string error) {
-  const double seconds = std::chrono::duration<double>(took).count();
-  const double rate = static_cast<double>(latencies_us.size()) / seconds;
-  return {rate, quantile(latencies_us, 0.5), quantile(latencies_us, 0.99), std::move(error)};
+Run run_of(bench::Ran ran) {
+  const auto count = static_cast<double>(ran.latencies_us.size());
+  return {count / ran.took_s, quantile(ran.latencies_us, 0.5), quantile(ran.latencies_us, 0.99),
+          count > 0 ? ran.cpu_s * 1e6 / count : 0, std::move(ran.error)};
 }
 
 CloudBinding null_binding() {
@@ -87,16 +93,17 @@ class HearthClient {
         transport_(net::make_http_transport(*loop_, {})) {}
 
   Run run(Clock::duration time) {
-    latencies_us_.clear();
-    error_.clear();
+    ran_ = {};
     over_.emplace();
     const auto began = Clock::now();
     loop_->post([this, until = began + time] {
       until_ = until;
+      ran_.cpu_s = -bench::thread_cpu_s();
       for (unsigned i = 0; i < kInFlight; ++i) send();
     });
     over_->get_future().wait();
-    return run_of(latencies_us_, Clock::now() - began, error_);
+    ran_.took_s = std::chrono::duration<double>(Clock::now() - began).count();
+    return run_of(std::move(ran_));
   }
 
  private:
@@ -123,8 +130,8 @@ class HearthClient {
     const auto outputs = cloud::decode_infer(binding_, result.reply.value(), wire_id);
     if (!outputs.ok()) return stop(outputs.error().message);
     const auto now = Clock::now();
-    latencies_us_.push_back(us(now - began));
-    if (now < until_ && error_.empty()) {
+    ran_.latencies_us.push_back(us(now - began));
+    if (now < until_ && ran_.error.empty()) {
       send();
     } else {
       stop("");
@@ -132,15 +139,16 @@ class HearthClient {
   }
 
   void stop(const std::string& error) {
-    if (error_.empty()) error_ = error;
-    if (in_flight_ == 0) std::exchange(over_, {})->set_value();
+    if (ran_.error.empty()) ran_.error = error;
+    if (in_flight_ > 0) return;
+    ran_.cpu_s += bench::thread_cpu_s();
+    std::exchange(over_, {})->set_value();
   }
 
   const CloudBinding binding_ = null_binding();
   const Request request_ = photo_request();
   PrivacyGuard guard_;
-  std::vector<double> latencies_us_;
-  std::string error_;
+  bench::Ran ran_;
   std::optional<std::promise<void>> over_;
   Clock::time_point until_;
   AttemptId last_attempt_ = 0;
@@ -149,10 +157,22 @@ class HearthClient {
   std::shared_ptr<Transport> transport_;
 };
 
-/// The reference: as little as a client can do.
-Run run_reference(const std::string& url, Clock::duration time) {
-  const Request request = photo_request();
-  const HttpMessage message = cloud::encode_infer(null_binding(), request.inputs, "", "1", cloud::Encoding::kBinary);
+HttpMessage one_message() {
+  return cloud::encode_infer(null_binding(), photo_request().inputs, "", "1", cloud::Encoding::kBinary);
+}
+
+/// What the stub's null model would say, head and body.
+std::string null_reply() {
+  const std::string json =
+      R"({"model_name":"null","model_version":"1","outputs":[{"name":"y","datatype":"FP32","shape":[10],)"
+      R"("parameters":{"binary_data_size":40}}]})";
+  return "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nInference-Header-Content-Length: " +
+         std::to_string(json.size()) + "\r\nContent-Length: " + std::to_string(json.size() + 40) + "\r\n\r\n" + json +
+         std::string(40, '\0');
+}
+
+Run run_httplib(const std::string& url, Clock::duration time) {
+  const HttpMessage message = one_message();
   httplib::Headers headers;
   std::string content_type;
   for (const auto& [name, value] : message.headers) {
@@ -181,10 +201,11 @@ Run run_reference(const std::string& url, Clock::duration time) {
     });
   }
   for (auto& thread : threads) thread.join();
-  const auto took = Clock::now() - began;
-  std::vector<double> all;
-  for (const auto& mine : latencies_us) all.insert(all.end(), mine.begin(), mine.end());
-  return run_of(std::move(all), took, failed ? "a reference request failed" : "");
+  bench::Ran ran;
+  ran.took_s = std::chrono::duration<double>(Clock::now() - began).count();
+  for (const auto& mine : latencies_us) ran.latencies_us.insert(ran.latencies_us.end(), mine.begin(), mine.end());
+  if (failed) ran.error = "a cpp-httplib request failed";
+  return run_of(std::move(ran));
 }
 
 /// The median run by requests per second, with the spread of all.
@@ -195,13 +216,33 @@ nlohmann::ordered_json summary_of(std::vector<Run> runs) {
           {"requests_per_s_min", runs.front().requests_per_s},
           {"requests_per_s_max", runs.back().requests_per_s},
           {"p50_us", median.p50_us},
-          {"p99_us", median.p99_us}};
+          {"p99_us", median.p99_us},
+          {"cpu_us_per_request", median.cpu_us}};
+}
+
+/// One client's rate by the other's, run by run.
+nlohmann::ordered_json ratio_of(const std::vector<Run>& ours, const std::vector<Run>& theirs) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < ours.size(); ++i) ratios.push_back(ours[i].requests_per_s / theirs[i].requests_per_s);
+  std::sort(ratios.begin(), ratios.end());
+  return {{"median", ratios[ratios.size() / 2]}, {"min", ratios.front()}, {"max", ratios.back()}};
 }
 
 void print_row(const char* name, const nlohmann::ordered_json& row) {
-  std::printf("%-11s %9.0f requests/s  (%.0f to %.0f)   p50 %6.0f us   p99 %6.0f us\n", name,
+  std::printf("  %-11s %7.0f requests/s  (%.0f to %.0f)   p50 %4.0f us   p99 %4.0f us", name,
               row["requests_per_s"].get<double>(), row["requests_per_s_min"].get<double>(),
               row["requests_per_s_max"].get<double>(), row["p50_us"].get<double>(), row["p99_us"].get<double>());
+  if (const double cpu = row["cpu_us_per_request"]; cpu > 0) std::printf("   CPU %4.1f us", cpu);
+  std::printf("\n");
+}
+
+void print_meeting(const nlohmann::ordered_json& meeting, const char* where, const char* other) {
+  std::printf("%s\n", where);
+  print_row("hearth", meeting["hearth"]);
+  print_row(other, meeting["reference"]);
+  const auto& ratio = meeting["ratio"];
+  std::printf("  %-11s %7.2f             (%.2f to %.2f)\n", "ratio", ratio["median"].get<double>(),
+              ratio["min"].get<double>(), ratio["max"].get<double>());
 }
 
 int fail(const std::string& message, int code) {
@@ -231,33 +272,40 @@ int main(int argc, char** argv) {
       tool::StubProcess::start(stub, {"--null-model", "null", "--exit-with-stdin"}, std::chrono::seconds(30));
   if (!server.ok()) return fail(server.error().message, 3);
 
+  bench::MemoryServer memory(null_reply());
   const std::string& url = server.value()->url();
   const int run_count = quick ? 1 : 5;
   const Clock::duration time = quick ? std::chrono::milliseconds(200) : std::chrono::seconds(3);
-  HearthClient client(policy.value(), url);
-  client.run(time / 10);  // connections open, caches warm
-  std::vector<Run> ours;
-  std::vector<Run> reference;
+  HearthClient to_memory(policy.value(), memory.url());
+  HearthClient to_stub(policy.value(), url);
+  to_memory.run(time / 10);  // connections open, caches warm
+  std::vector<Run> runs[4];
   for (int i = 0; i < run_count; ++i) {
-    ours.push_back(client.run(time));
-    reference.push_back(run_reference(url, time));
-    for (const Run* run : {&ours.back(), &reference.back()}) {
-      if (!run->error.empty()) return fail(run->error, 1);
+    runs[0].push_back(to_memory.run(time));
+    runs[1].push_back(run_of(bench::run_bare_beast(memory.port(), one_message(), kInFlight, time)));
+    runs[2].push_back(to_stub.run(time));
+    runs[3].push_back(run_httplib(url, time));
+    for (const auto& of : runs) {
+      if (!of.back().error.empty()) return fail(of.back().error, 1);
     }
   }
 
+  const auto meeting_of = [](const std::vector<Run>& ours, const std::vector<Run>& theirs) {
+    return nlohmann::ordered_json{
+        {"hearth", summary_of(ours)}, {"reference", summary_of(theirs)}, {"ratio", ratio_of(ours, theirs)}};
+  };
   const nlohmann::ordered_json result = {{"in_flight", kInFlight},
                                          {"tensor_bytes", 1024},
                                          {"runs", run_count},
-                                         {"hearth", summary_of(ours)},
-                                         {"reference", summary_of(reference)}};
+                                         {"memory_server", meeting_of(runs[0], runs[1])},
+                                         {"stub", meeting_of(runs[2], runs[3])}};
   if (json) {
     std::printf("%s\n", result.dump(2).c_str());
     return 0;
   }
-  std::printf("null model, 1 KiB binary tensors, %u in flight, %d run(s) of %.1f s each, stub in its own process\n",
-              kInFlight, run_count, std::chrono::duration<double>(time).count());
-  print_row("hearth", result["hearth"]);
-  print_row("cpp-httplib", result["reference"]);
+  std::printf("1 KiB binary tensors, %u in flight, %d run(s) of %.1f s each\n", kInFlight, run_count,
+              std::chrono::duration<double>(time).count());
+  print_meeting(result["memory_server"], "against a server that answers from memory", "bare Beast");
+  print_meeting(result["stub"], "against the stub", "cpp-httplib");
   return 0;
 }

@@ -26,7 +26,8 @@ CODE = ("runtime/", "policies/", "tools/", "cloud_stub/", "examples/", "bench/",
 
 PROGRAM_FOLDERS = ("tools/", "cloud_stub/", "bench/", "tests/")
 THIRD_PARTY = [  # library, its headers, where they may be included
-    ("Boost", r"boost/", ("runtime/net/", "tests/runtime/net/", "cloud_stub/", "tests/cloud_stub/")),
+    ("Boost", r"boost/", ("runtime/net/", "tests/runtime/net/", "cloud_stub/", "tests/cloud_stub/",
+                          "bench/bare_beast.cpp", "bench/memory_server.")),
     ("OpenSSL", r"openssl/", ("runtime/net/", "tests/runtime/net/", "runtime/base/digest.cpp",
                               "cloud_stub/certificate.cpp")),
     ("LibTorch", r"(torch|ATen|c10|caffe2)/", ("runtime/edge/",) + PROGRAM_FOLDERS),

@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/base/json_text.h"
 #include "runtime/cloud/oip_elements.h"
 #include "runtime/cloud/reply_json.h"
 
@@ -20,11 +21,6 @@ using nlohmann::json;
 
 constexpr std::string_view kHeaderLength = "Inference-Header-Content-Length";
 constexpr std::string_view kHeaderLengthLower = "inference-header-content-length";
-
-void append_number(std::string& out, std::int64_t value) {
-  char text[24];
-  out.append(text, std::to_chars(text, std::end(text), value).ptr);
-}
 
 /// One path segment: everything but RFC 3986's unreserved characters is escaped.
 void append_segment(std::string& out, std::string_view text) {
@@ -67,12 +63,12 @@ void append_input(std::string& header, std::string_view name, Datatype datatype,
   header += R"(,"shape":[)";
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (i > 0) header += ',';
-    append_number(header, shape[i]);
+    append_json_number(header, shape[i]);
   }
   header.append(R"(],"datatype":")").append(name_of(datatype));
   if (encoding == Encoding::kBinary) {
     header += R"(","parameters":{"binary_data_size":)";
-    append_number(header, static_cast<std::int64_t>(data.size()));
+    append_json_number(header, data.size());
     header += "}}";
   } else {
     header += R"(","data":)";
@@ -85,8 +81,8 @@ void append_input(std::string& header, std::string_view name, Datatype datatype,
 void append_time_left(std::string& header, std::optional<Duration> time_left) {
   if (!time_left) return;
   header += R"(,"parameters":{"timeout":)";
-  append_number(header,
-                std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::microseconds>(*time_left).count()));
+  append_json_number(
+      header, std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::microseconds>(*time_left).count()));
   header += '}';
 }
 

@@ -10,6 +10,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/base/json_text.h"
+
 namespace hearth::cloud {
 namespace {
 
@@ -161,16 +163,6 @@ bool take_bytes(const json& value, std::vector<std::byte>& out) {
 }
 
 }  // namespace
-
-void append_json_string(std::string& out, std::string_view text) {
-  const bool plain =
-      std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7f && c != '"' && c != '\\'; });
-  if (plain) {
-    out.append("\"").append(text).append("\"");
-  } else {
-    out += json(text).dump(-1, ' ', false, json::error_handler_t::replace);
-  }
-}
 
 void append_json_elements(std::string& out, Datatype type, std::span<const std::byte> data) {
   out += '[';

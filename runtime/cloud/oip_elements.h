@@ -14,9 +14,6 @@
 
 namespace hearth::cloud {
 
-/// Appends `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD.
-void append_json_string(std::string& out, std::string_view text);
-
 /// Appends the elements as one flat JSON array. Numbers read back as exactly the same value, by readers that parse into
 /// double too. JSON has no NaN or infinity: such an element becomes null, which every server refuses. `data` must hold
 /// whole elements.

@@ -8,7 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "runtime/cloud/oip_elements.h"
+#include "runtime/base/json_text.h"
 #include "runtime/cloud/reply_json.h"
 
 namespace hearth::cloud {

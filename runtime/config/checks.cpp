@@ -295,6 +295,7 @@ void check_endpoint(const Endpoint& endpoint, const Report& report) {
   } else if (!url.value().secure() && !is_loopback(url.value().host)) {
     report("/url", "http:// is for this machine only (localhost, 127.0.0.0/8, [::1]); expected https://");
   }
+  if (!(endpoint.weight >= kWeightMin && endpoint.weight <= kWeightMax)) report("/weight", "expected 0.001 to 1000");
   check_auth(endpoint.auth, report);
 }
 

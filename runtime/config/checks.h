@@ -40,6 +40,7 @@ void visit_limits(LimitsT& limits, Visit&& visit) {
 template <class TimingT, class Visit>
 void visit_timing(TimingT& timing, Visit&& visit) {
   visit("connect_timeout_ms", timing.connect_timeout, 1, 600'000);
+  visit("look_up_every_ms", timing.look_up_every, 1000, 86'400'000);
   visit("expected_latency_ms", timing.expected_latency, 0.001, 600'000);
   visit("local_reserve_ms", timing.local_reserve, 0, 600'000);
   visit("breaker_backoff_ms", timing.breaker_backoff, 1, 3'600'000);
@@ -63,6 +64,8 @@ constexpr double kBatchWaitMsMax = 60'000;
 constexpr double kShareMin = 0.01, kShareMax = 100;
 constexpr std::uint64_t kBreakerFailuresMax = 1000;
 constexpr std::uint64_t kAttemptsMax = 5;
+constexpr double kWeightMin = 0.001;
+constexpr double kWeightMax = 1000;
 constexpr std::uint64_t kThreadsMax = 256;
 constexpr double kDeadlineMsMin = 0.1;
 constexpr double kDeadlineMsMax = 3'600'000;

@@ -221,6 +221,7 @@ void read_endpoints(JsonReader& reader, const std::string& file, RuntimeConfig& 
     endpoint.read("region", read.region);
     endpoint.read("usd_per_request", read.usd_per_request, 0, 1000);
     endpoint.read("usd_per_mib", read.usd_per_mib, 0, 1000);
+    endpoint.read("weight", read.weight, config::kWeightMin, config::kWeightMax);
     std::size_t protocol = 0, encoding = static_cast<std::size_t>(read.encoding);
     endpoint.read_choice("protocol", protocol, {"oip", "openai"});
     endpoint.read_choice("encoding", encoding, {"json", "binary"});

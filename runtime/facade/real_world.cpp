@@ -16,6 +16,7 @@ net::HttpOptions http_options(const RuntimeConfig& config) {
   net::HttpOptions options;
   options.connections_per_endpoint_max = config.limits.connections_per_endpoint_max;
   options.connect_timeout = config.cloud.connect_timeout;
+  options.look_up_every = config.cloud.look_up_every;
   options.reply_bytes_max = config.limits.reply_kib_max * 1024;
   return options;
 }

@@ -8,7 +8,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
@@ -27,28 +26,30 @@ constexpr unsigned kInterimRepliesMax = 8;
 
 }  // namespace
 
-HttpConnection::HttpConnection(AsioLoop& loop, const HttpOptions& options, std::shared_ptr<asio::ssl::context> tls,
-                               Url url, bool keep, std::weak_ptr<ConnectionOwner> owner)
+HttpConnection::HttpConnection(AsioLoop& loop, const HttpOptions& options,
+                               std::shared_ptr<const Destination> destination, bool keep,
+                               std::weak_ptr<ConnectionOwner> owner)
     : loop_(loop),
       options_(options),
-      tls_context_(std::move(tls)),
-      url_(std::move(url)),
+      destination_(std::move(destination)),
       keep_(keep),
       owner_(std::move(owner)),
-      resolver_(loop.context()),
-      socket_(loop.context()) {}
+      socket_(loop.context().get_executor()) {}
 
 void HttpConnection::start(Exchange exchange) {
   assert(!exchange_ && !dead_);
   exchange_.emplace(std::move(exchange));
   interim_replies_ = 0;
   new_parser();
-  set_timer();
   if (open_) {
-    write();
-  } else {
+    set_timer();
+    return write();
+  }
+  if (!std::exchange(opening_, true)) {
+    open_by_ = loop_.now() + options_.connect_timeout;
     look_up();
   }
+  if (!dead_) set_timer();
 }
 
 void HttpConnection::new_parser() {
@@ -56,54 +57,85 @@ void HttpConnection::new_parser() {
                   exchange_->permit.message().method == "HEAD");
 }
 
+// ---- time -----------------------------------------------------------------------------------------------------------
+
+TimePoint HttpConnection::next_due() const {
+  TimePoint due = TimePoint::max();
+  if (exchange_ && !result_) due = exchange_->deadline;
+  if (opening_) due = std::min(due, addresses_.size() > 1 ? address_by_ : open_by_);
+  return due;
+}
+
 void HttpConnection::set_timer() {
-  TimePoint due = exchange_->deadline;
-  const TimePoint connected_by = loop_.now() + options_.connect_timeout;
-  connect_limited_ = !open_ && connected_by < due;
-  if (connect_limited_) due = connected_by;
+  const TimePoint due = next_due();
+  if (timer_ && timer_due_ <= due) return;
+  if (timer_) loop_.cancel(*timer_);
+  timer_due_ = due;
   timer_ = loop_.schedule_at(due, [weak = weak_from_this()] {
-    const auto self = weak.lock();
-    if (!self) return;
-    self->timer_.reset();
-    if (self->connect_limited_) {
-      self->fail(ErrorCode::kUnavailable, self->named("no connection within the connect timeout"));
-    } else {
-      self->fail(ErrorCode::kDeadlineExceeded, self->named("no whole reply before the deadline"));
-    }
+    if (const auto self = weak.lock()) self->on_timer();
   });
+}
+
+void HttpConnection::on_timer() {
+  timer_.reset();
+  if (dead_) return;
+  const TimePoint now = loop_.now();
+  if (opening_ && now >= open_by_) return fail_opening(nullptr, {});
+  if (exchange_ && !result_ && now >= exchange_->deadline) {
+    fail(ErrorCode::kDeadlineExceeded, named("no whole reply before the deadline"));
+  } else if (opening_ && addresses_.size() > 1 && now >= address_by_) {
+    next_address(asio::error::timed_out);
+  }
+  if (!dead_ && (opening_ || (exchange_ && !result_))) set_timer();
 }
 
 std::string HttpConnection::named(const std::string& what) const {
   return "endpoint '" + exchange_->permit.endpoint().name + "': " + what;
 }
 
+// ---- setting it up --------------------------------------------------------------------------------------------------
+
 void HttpConnection::look_up() {
-  // "localhost" is never looked up: a name server has no say in what is loopback.
-  if (url_.host == "localhost") {
-    return connect({Tcp::endpoint(asio::ip::address_v4::loopback(), url_.port),
-                    Tcp::endpoint(asio::ip::address_v6::loopback(), url_.port)});
-  }
-  Code not_literal;
-  const auto address = asio::ip::make_address(url_.host, not_literal);
-  if (!not_literal) return connect({Tcp::endpoint(address, url_.port)});
-
-  resolver_.async_resolve(url_.host, std::to_string(url_.port), Tcp::resolver::numeric_service,
-                          [self = shared_from_this()](Code error, const Tcp::resolver::results_type& found) {
-                            if (self->dead_) return;
-                            if (error) return self->fail_break("look-up failed", error);
-                            self->connect({found.begin(), found.end()});
-                          });
-}
-
-void HttpConnection::connect(std::vector<Tcp::endpoint> endpoints) {
-  asio::async_connect(socket_, endpoints, [self = shared_from_this()](Code error, const Tcp::endpoint&) {
-    if (self->dead_) return;
-    if (error) return self->fail_break("cannot connect", error);
-    self->on_connected();
+  destination_->addresses->get([weak = weak_from_this()](Result<std::vector<HostAddresses::Address>> found) {
+    const auto self = weak.lock();
+    if (!self || self->dead_) return;
+    if (!found.ok()) {
+      self->close();
+      return self->exchange_
+                 ? self->fail(ErrorCode::kUnavailable, self->named("look-up failed: " + found.error().message))
+                 : self->tell_dropped();
+    }
+    self->addresses_ = std::move(found).value();
+    self->connect();
   });
 }
 
+/// Each address gets its share of the time that is left.
+void HttpConnection::connect() {
+  const TimePoint now = loop_.now();
+  address_by_ = now + (open_by_ - now) / static_cast<Duration::rep>(addresses_.size());
+  set_timer();
+  peer_ = addresses_.front();
+  socket_.async_connect(Tcp::endpoint(peer_, destination_->url.port),
+                        [self = shared_from_this(), left = addresses_.size()](Code error) {
+                          // Its address may have been given up meanwhile.
+                          if (self->dead_ || left != self->addresses_.size()) return;
+                          if (error) return self->next_address(error);
+                          self->on_connected();
+                        });
+}
+
+void HttpConnection::next_address(Code error) {
+  if (addresses_.size() == 1) return fail_opening("cannot connect", error);
+  destination_->addresses->failed(addresses_.front());
+  addresses_.erase(addresses_.begin());
+  Code ignored;
+  socket_.close(ignored);
+  connect();
+}
+
 void HttpConnection::on_connected() {
+  addresses_.resize(1);
   Code error;
   socket_.set_option(Tcp::no_delay(true), error);
   if (!error) socket_.non_blocking(true, error);
@@ -112,39 +144,54 @@ void HttpConnection::on_connected() {
   const auto unacknowledged_ms =
       static_cast<unsigned>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.connect_timeout).count());
   ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
-  if (error) return fail_break("cannot set up the connection", error);
-  if (!tls_context_) return on_open();
+  if (error) return fail_opening("cannot set up the connection", error);
+  if (!destination_->tls) return on_open();
   shake_hands();
 }
 
 void HttpConnection::shake_hands() {
+  const std::string& host = destination_->url.host;
   try {
-    tls_.emplace(socket_, *tls_context_);
+    tls_.emplace(socket_, *destination_->tls);
     tls_->set_verify_mode(asio::ssl::verify_peer);
-    tls_->set_verify_callback(asio::ssl::host_name_verification(url_.host));
-  } catch (const boost::system::system_error& error) { return fail_break("cannot begin TLS", error.code()); }
+    tls_->set_verify_callback(asio::ssl::host_name_verification(host));
+  } catch (const boost::system::system_error& error) { return fail_opening("cannot begin TLS", error.code()); }
   Code not_literal;
-  asio::ip::make_address(url_.host, not_literal);
+  asio::ip::make_address(host, not_literal);
   // Server name indication is for names only (RFC 6066, section 3).
-  if (not_literal && SSL_set_tlsext_host_name(tls_->native_handle(), url_.host.c_str()) != 1) {
-    return fail(ErrorCode::kInternal, named("cannot set the TLS server name"));
+  if (not_literal && SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str()) != 1) {
+    return fail_opening("cannot set the TLS server name", asio::error::no_memory);
   }
   tls_->async_handshake(asio::ssl::stream_base::client, [self = shared_from_this()](Code error) {
     if (self->dead_) return;
-    if (error) return self->fail_break("TLS handshake failed", error);
+    if (error) return self->fail_opening("TLS handshake failed", error);
     self->on_open();
   });
 }
 
+/// Without `when`: time is up.
+void HttpConnection::fail_opening(const char* when, Code error) {
+  if (!addresses_.empty()) destination_->addresses->failed(addresses_.front());
+  close();
+  if (!exchange_) return tell_dropped();
+  fail(ErrorCode::kUnavailable, named(when == nullptr ? "no connection within the connect timeout"
+                                                      : std::string(when) + ": " + error.message()));
+}
+
 void HttpConnection::on_open() {
   open_ = true;
-  if (connect_limited_) {
-    loop_.cancel(*timer_);
-    set_timer();
+  opening_ = false;
+  destination_->addresses->worked(peer_);
+  idle_since_ = loop_.now();
+  if (exchange_ && !result_) {
+    write();
+  } else if (const auto owner = owner_.lock(); owner && !exchange_) {
+    owner->opened(shared_from_this());
   }
-  write();
   read();
 }
+
+// ---- the exchange ---------------------------------------------------------------------------------------------------
 
 std::size_t HttpConnection::unsent() const {
   return exchange_->head.size() + exchange_->permit.message().body.size() - exchange_->sent;
@@ -208,8 +255,7 @@ void HttpConnection::on_read(Code error, std::size_t bytes) {
   if (dead_) return;
   if (!exchange_) {
     close();
-    if (const auto owner = owner_.lock()) owner->dropped(shared_from_this());
-    return;
+    return tell_dropped();
   }
   if (error == asio::error::eof) return on_end_of_stream();
   if (error) return fail_break(parser_->got_some() ? "connection broke in the reply" : "connection broke", error);
@@ -271,14 +317,15 @@ void HttpConnection::fail_parse(Code error) {
 }
 
 void HttpConnection::fail_break(const char* when, Code error) {
-  silent_ = open_ && error == asio::error::timed_out;
+  silent_ = error == asio::error::timed_out;
+  if (silent_) destination_->addresses->failed(peer_);
   fail(ErrorCode::kUnavailable, named(std::string(when) + ": " + error.message()));
 }
 
 void HttpConnection::fail(ErrorCode code, std::string message) {
-  if (!exchange_ || result_) return close();
+  if (!exchange_ || result_) return;
   result_.emplace(code, std::move(message));
-  close();
+  if (!opening_ || !keep_) close();
   if (writing_) return;  // its handler knows how much left, and delivers
   asio::post(loop_.context(), [self = shared_from_this()] { self->deliver(); });
 }
@@ -301,17 +348,16 @@ bool HttpConnection::holds_unread_tls() {
 
 void HttpConnection::deliver() {
   const auto self = shared_from_this();
-  if (timer_) loop_.cancel(*timer_);
-  timer_.reset();
   Exchange over = std::move(*exchange_);
   exchange_.reset();
   wipe(over.head);  // it may hold a credential
+  spare_head_ = std::move(over.head);
   SendResult result{std::move(*result_), over.sent, silent_};
   result_.reset();
   idle_since_ = loop_.now();
-  if (const auto owner = owner_.lock()) owner->ended(self, over.attempt, !dead_);
+  if (const auto owner = owner_.lock()) owner->ended(self, over.attempt);
   over.done(std::move(result));
-  read();
+  if (open_) read();
 }
 
 bool HttpConnection::quiet() {
@@ -323,9 +369,14 @@ bool HttpConnection::quiet() {
 
 void HttpConnection::close() {
   dead_ = true;
+  opening_ = false;
+  if (timer_) loop_.cancel(*std::exchange(timer_, {}));
   Code ignored;
-  resolver_.cancel();
   socket_.close(ignored);
+}
+
+void HttpConnection::tell_dropped() {
+  if (const auto owner = owner_.lock()) owner->dropped(shared_from_this());
 }
 
 }  // namespace hearth::net

@@ -12,6 +12,8 @@
 #include <openssl/ssl.h>
 #include <boost/asio/ssl/context.hpp>
 
+#include "runtime/base/json_text.h"
+#include "runtime/base/recycling_map.h"
 #include "runtime/base/url.h"
 #include "runtime/net/credential.h"
 #include "runtime/net/http_connection.h"
@@ -81,9 +83,8 @@ const char* what_is_wrong(const HttpMessage& message, const Auth& auth) {
 }
 
 /// `credential` is written last of all, into memory that was reserved for it: no copy of it is left behind.
-std::string head_of(const Url& url, const std::string& authority, const HttpMessage& message, bool keep,
-                    std::string_view credential) {
-  std::string head;
+void write_head(std::string& head, const Url& url, const std::string& authority, const HttpMessage& message, bool keep,
+                std::string_view credential) {
   std::size_t size = 256 + url.base.size() + message.target.size() + authority.size() + credential.size();
   for (const auto& [name, value] : message.headers) size += name.size() + value.size() + 4;
   head.reserve(size);
@@ -91,10 +92,11 @@ std::string head_of(const Url& url, const std::string& authority, const HttpMess
   head.append(authority).append("\r\nUser-Agent: hearth\r\n");
   for (const auto& [name, value] : message.headers) head.append(name).append(": ").append(value).append("\r\n");
   if (!message.body.empty() || message.method != "GET") {
-    head.append("Content-Length: ").append(std::to_string(message.body.size())).append("\r\n");
+    append_json_number(head.append("Content-Length: "), message.body.size());
+    head.append("\r\n");
   }
   if (!keep) head.append("Connection: close\r\n");
-  return std::move(head.append(credential).append("\r\n"));
+  head.append(credential).append("\r\n");
 }
 
 }  // namespace
@@ -102,7 +104,9 @@ std::string head_of(const Url& url, const std::string& authority, const HttpMess
 /// The state that attempts in flight share; it outlives the transport until they have ended.
 class HttpTransport::Pools final : public ConnectionOwner, public std::enable_shared_from_this<Pools> {
  public:
-  Pools(AsioLoop& loop, HttpOptions options) : loop_(loop), options_(std::move(options)) {}
+  Pools(AsioLoop& loop, HttpOptions options) : loop_(loop), options_(std::move(options)) {
+    if (!options_.resolver) options_.resolver = make_system_resolver(loop);
+  }
 
   void send(AttemptId attempt, EgressPermit permit, TimePoint deadline, SendCallback done, BodyCallback on_body) {
     assert(loop_.on_loop_thread() && !in_flight_.contains(attempt));
@@ -117,7 +121,8 @@ class HttpTransport::Pools final : public ConnectionOwner, public std::enable_sh
     auto credential = credential_line(permit.endpoint());
     if (!credential.ok()) return refuse(credential.error(), std::move(done));
     const auto connection = take_connection(pool);
-    std::string head = head_of(pool.url, pool.authority, permit.message(), connection->keep(), *credential);
+    std::string head = connection->take_head();
+    write_head(head, pool.to->url, pool.authority, permit.message(), connection->keep(), *credential);
     wipe(*credential);
     in_flight_.emplace(attempt, connection);
     connection->start({attempt, std::move(permit), deadline, std::move(done), std::move(head), std::move(on_body)});
@@ -131,21 +136,32 @@ class HttpTransport::Pools final : public ConnectionOwner, public std::enable_sh
   void shut_down() {
     for (const auto& [attempt, connection] : in_flight_) {
       connection->fail(ErrorCode::kCancelled, "the transport was shut down");
+      connection->close();
     }
     for (auto& [url, pool] : pools_) {
-      for (const auto& connection : pool.idle) connection->close();
-      pool.idle.clear();
+      for (auto* connections : {&pool.idle, &pool.opening}) {
+        for (const auto& connection : *connections) connection->close();
+        connections->clear();
+      }
       if (pool.sweep) loop_.cancel(*std::exchange(pool.sweep, {}));
     }
   }
 
-  void ended(const std::shared_ptr<HttpConnection>& connection, AttemptId attempt, bool reusable) override {
-    in_flight_.erase(attempt);
+  void ended(const std::shared_ptr<HttpConnection>& connection, AttemptId attempt) override {
+    const auto found = in_flight_.find(attempt);
+    found->second.reset();
+    in_flight_.erase(found);
     if (!connection->keep()) return;
     Pool& pool = *pool_by_connection_.at(connection.get());
-    if (!reusable) return forget(pool, connection);
-    pool.idle.push_back(connection);
-    if (!pool.sweep) schedule_sweep(pool);
+    if (connection->dead()) return forget(pool, connection);
+    if (!connection->open()) return pool.opening.push_back(connection);
+    rest(pool, connection);
+  }
+
+  void opened(const std::shared_ptr<HttpConnection>& connection) override {
+    Pool& pool = *pool_by_connection_.at(connection.get());
+    std::erase(pool.opening, connection);
+    rest(pool, connection);
   }
 
   void dropped(const std::shared_ptr<HttpConnection>& connection) override {
@@ -153,17 +169,18 @@ class HttpTransport::Pools final : public ConnectionOwner, public std::enable_sh
     if (found == pool_by_connection_.end()) return;
     Pool& pool = *found->second;
     std::erase(pool.idle, connection);
+    std::erase(pool.opening, connection);
     forget(pool, connection);
   }
 
  private:
   struct Pool {
-    Url url;
+    std::shared_ptr<Destination> to = std::make_shared<Destination>();
     std::string authority;
-    std::optional<Error> refusal;  ///< Why nothing may go there.
-    std::shared_ptr<ssl::context> tls;
-    std::vector<std::shared_ptr<HttpConnection>> idle;  ///< Most recently used last.
-    std::size_t kept = 0;                               ///< Idle and busy, without the surplus ones.
+    std::optional<Error> refusal;                          ///< Why nothing may go there.
+    std::vector<std::shared_ptr<HttpConnection>> idle;     ///< Most recently used last.
+    std::vector<std::shared_ptr<HttpConnection>> opening;  ///< Those whose exchange did not wait for it.
+    std::size_t kept = 0;                                  ///< These and the busy ones, without the surplus ones.
     std::optional<TimerId> sweep;
   };
 
@@ -176,16 +193,18 @@ class HttpTransport::Pools final : public ConnectionOwner, public std::enable_sh
       pool.refusal = url.error();
       return pool;
     }
-    pool.url = std::move(url).value();
-    pool.authority = pool.url.authority();
-    if (pool.url.secure()) {
+    pool.to->url = std::move(url).value();
+    pool.to->addresses =
+        std::make_shared<HostAddresses>(loop_, options_.resolver, pool.to->url.host, options_.look_up_every);
+    pool.authority = pool.to->url.authority();
+    if (pool.to->url.secure()) {
       if (!tls_) tls_ = make_tls_context(options_.ca_file);
       if (tls_->ok()) {
-        pool.tls = tls_->value();
+        pool.to->tls = tls_->value();
       } else {
         pool.refusal = tls_->error();
       }
-    } else if (!is_loopback(pool.url.host)) {
+    } else if (!is_loopback(pool.to->url.host)) {
       pool.refusal = Error{ErrorCode::kPermissionDenied,
                            "endpoint '" + endpoint.name + "': http:// goes to loopback addresses only; use https://"};
     }
@@ -196,17 +215,31 @@ class HttpTransport::Pools final : public ConnectionOwner, public std::enable_sh
     while (!pool.idle.empty()) {
       auto connection = std::move(pool.idle.back());
       pool.idle.pop_back();
-      if (connection->quiet()) return connection;
+      const bool leads_there = pool.to->addresses->knows(connection->address());
+      if (leads_there && connection->quiet()) {
+        pool.to->addresses->refresh();
+        return connection;
+      }
       connection->close();
       forget(pool, connection);
     }
+    if (!pool.opening.empty()) {
+      auto connection = std::move(pool.opening.front());
+      pool.opening.erase(pool.opening.begin());
+      return connection;
+    }
     const bool keep = pool.kept < options_.connections_per_endpoint_max;
-    auto connection = std::make_shared<HttpConnection>(loop_, options_, pool.tls, pool.url, keep, weak_from_this());
+    auto connection = std::make_shared<HttpConnection>(loop_, options_, pool.to, keep, weak_from_this());
     if (keep) {
       ++pool.kept;
       pool_by_connection_.emplace(connection.get(), &pool);
     }
     return connection;
+  }
+
+  void rest(Pool& pool, const std::shared_ptr<HttpConnection>& connection) {
+    pool.idle.push_back(connection);
+    if (!pool.sweep) schedule_sweep(pool);
   }
 
   void forget(Pool& pool, const std::shared_ptr<HttpConnection>& connection) {
@@ -237,10 +270,10 @@ class HttpTransport::Pools final : public ConnectionOwner, public std::enable_sh
   }
 
   AsioLoop& loop_;
-  const HttpOptions options_;
+  HttpOptions options_;
   std::optional<Result<std::shared_ptr<ssl::context>>> tls_;  ///< Made with the first https endpoint.
   std::unordered_map<std::string, Pool> pools_;
-  std::unordered_map<AttemptId, std::shared_ptr<HttpConnection>> in_flight_;
+  RecyclingMap<AttemptId, std::shared_ptr<HttpConnection>> in_flight_;
   std::unordered_map<const HttpConnection*, Pool*> pool_by_connection_;
 };
 

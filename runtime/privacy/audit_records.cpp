@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/base/json_text.h"
+
 namespace hearth::privacy {
 namespace {
 
@@ -23,19 +25,26 @@ Json label_json(const std::string* known, bool unknown) {
   return unknown ? Json(kUnknownLabelText) : Json();
 }
 
-/// The types that were found, as often as they were; null when the text was not understood.
-Json detected_json(const policies::Policy& policy, const Detections& detections) {
-  if (!detections.understood) return {};
-  Json counts = Json::object();
+/// Tells the types that were found, and how often.
+template <class Tell>
+void each_detected(const policies::Policy& policy, const Detections& detections, const Tell& tell) {
   for (std::size_t i = 0; i < detections.counts.size(); ++i) {
     if (detections.counts[i] == 0) continue;
     const auto own = i - policies::kDetectedCount;
     if (i < policies::kDetectedCount) {
-      counts[std::string(policies::name_of(static_cast<policies::Detected>(i)))] = detections.counts[i];
+      tell(policies::name_of(static_cast<policies::Detected>(i)), detections.counts[i]);
     } else if (own < policy.own_detectors().size()) {
-      counts[policy.own_detectors()[own].type] = detections.counts[i];
+      tell(policy.own_detectors()[own].type, detections.counts[i]);
     }
   }
+}
+
+/// Null when the text was not understood.
+Json detected_json(const policies::Policy& policy, const Detections& detections) {
+  if (!detections.understood) return {};
+  Json counts = Json::object();
+  each_detected(policy, detections,
+                [&](std::string_view type, std::uint16_t count) { counts[std::string(type)] = count; });
   return counts;
 }
 
@@ -105,26 +114,29 @@ std::string gap_record(std::uint64_t decisions, WallTime at) {
 
 std::string egress_record(const policies::Policy& policy, policies::DataClass data_class, const Detections& detections,
                           std::string_view label, const Endpoint& endpoint, const Spending& spending, WallTime at) {
-  const std::string* known = find_label(policy, label);
-  const Json record = {{"kind", "egress"},
-                       {"at_s", seconds(at)},
-                       {"class", policy.classes()[data_class].name},
-                       {"label", label_json(known, !known && !label.empty())},
-                       {"detected", detected_json(policy, detections)},
-                       {"endpoint", endpoint.name},
-                       {"region", endpoint.region},
-                       {"bytes", spending.bytes},
-                       {"micro_usd", spending.micro_usd},
-                       {"policy_sha256", policy.sha256()}};
-  return record.dump();
+  JsonObjectText record(512);
+  record.add("kind", "egress").add("at_s", seconds(at)).add("class", policy.classes()[data_class].name);
+  if (label.empty()) {
+    record.add_json("label", "null");
+  } else {
+    const std::string* known = find_label(policy, label);
+    record.add("label", known ? *known : kUnknownLabelText);
+  }
+  JsonObjectText counts;
+  each_detected(policy, detections, [&](std::string_view type, std::uint16_t count) { counts.add(type, count); });
+  record.add_json("detected", detections.understood ? counts.take() : "null");
+  record.add("endpoint", endpoint.name).add("region", endpoint.region);
+  record.add("bytes", spending.bytes).add("micro_usd", spending.micro_usd);
+  return record.add("policy_sha256", policy.sha256()).take();
 }
 
 void add_attempt(std::string& egress_record, const EgressAttempt& attempt) {
-  Json facts = {{"request", attempt.request}, {"attempt", attempt.attempt}, {"model", std::string(attempt.model)}};
-  if (!attempt.model_sha256.empty()) facts["model_sha256"] = std::string(attempt.model_sha256);
-  if (!attempt.payload_hmac.empty()) facts["payload_hmac"] = std::string(attempt.payload_hmac);
+  JsonObjectText facts(256);
+  facts.add("request", attempt.request).add("attempt", attempt.attempt).add("model", attempt.model);
+  if (!attempt.model_sha256.empty()) facts.add("model_sha256", attempt.model_sha256);
+  if (!attempt.payload_hmac.empty()) facts.add("payload_hmac", attempt.payload_hmac);
   egress_record.back() = ',';
-  egress_record += facts.dump().substr(1);
+  egress_record.append(facts.take(), 1);
 }
 
 }  // namespace hearth::privacy

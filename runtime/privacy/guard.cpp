@@ -238,7 +238,10 @@ Result<EgressPermit> PrivacyGuard::mint_probe(privacy::Judgement& judgement, con
                                               SiteId site, const privacy::Moment& moment) {
   narrow(judgement, subject, moment);
   if (auto status = permits(judgement, subject, site, 0, moment); !status.ok()) return status.error();
-  return EgressPermit(endpoints_[site - 1], {"GET", "/v2/health/ready", {}, {}});
+  const Endpoint& endpoint = endpoints_[site - 1];
+  // The OpenAI API has no health route: the list of models is what each of its servers answers without a body.
+  return EgressPermit(endpoint,
+                      {"GET", endpoint.protocol == Protocol::kOpenai ? "/models" : "/v2/health/ready", {}, {}});
 }
 
 Status PrivacyGuard::rehearse(privacy::Judgement& judgement, const privacy::Subject& subject, SiteId site,

@@ -1,6 +1,7 @@
 #include "runtime/scheduler/cloud_sites.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,8 @@ namespace {
 constexpr double kBytesPerMib = 1 << 20;
 /// Part of the allowed share that delays aim for; without the rest the budget would run dry by chance alone.
 constexpr double kAimedShare = 0.9;
+/// How much better a site must be to take the turn of one that weights chose.
+constexpr double kClearly = 0.25;
 
 cloud::RetryBudget::Options budget_options(const CloudTiming& timing) {
   cloud::RetryBudget::Options options;
@@ -32,8 +35,12 @@ CloudSites::CloudSites(const RuntimeConfig& config)
     const auto& endpoint = config.endpoints[i];
     sites_.push_back({cloud::Breaker(options, RandomStream(config.seed, "breaker " + std::to_string(i + 1))),
                       cloud::ConcurrencyLimit(in_flight_max_), signals::Forecasts(timing_.expected_latency),
-                      endpoint.usd_per_request, endpoint.usd_per_mib});
+                      endpoint.usd_per_request, endpoint.usd_per_mib, endpoint.weight});
+    weighted_ = weighted_ || endpoint.weight != config.endpoints.front().weight;
   }
+  double mean = 0;
+  for (const Site& site : sites_) mean += site.weight / static_cast<double>(sites_.size());
+  for (Site& site : sites_) site.weight /= mean;
   candidates_.reserve(sites_.size());
 }
 
@@ -63,12 +70,33 @@ double CloudSites::worth(const Site& site, const Wish& wish, TimePoint now) cons
 /// What the next answer will take when it queues behind those that are under way.
 double CloudSites::load_score(const Site& site, const Wish& wish) const {
   return static_cast<double>(site.forecasts.median(wish.model, wish.payload_bytes).count()) *
-         (1 + static_cast<double>(site.concurrency.in_flight()) / site.concurrency.limit());
+         (1 + static_cast<double>(site.concurrency.in_flight()) / (site.concurrency.limit() * site.weight));
 }
 
+/// Where weights say how to share, only what is clearly better than `one` takes its turn.
 SiteId CloudSites::better(SiteId one, SiteId other, const Wish& wish, TimePoint now) const {
-  if (wish.objective && wish.fallback) return worth(at(other), wish, now) > worth(at(one), wish, now) ? other : one;
-  return load_score(at(other), wish) < load_score(at(one), wish) ? other : one;
+  const double clearly = weighted_ ? kClearly : 0;
+  if (wish.objective && wish.fallback) {
+    const double worth_of_one = worth(at(one), wish, now);
+    return worth(at(other), wish, now) > worth_of_one + clearly * std::abs(worth_of_one) ? other : one;
+  }
+  return load_score(at(other), wish) * (1 + clearly) < load_score(at(one), wish) ? other : one;
+}
+
+/// Takes one of the candidates out.
+SiteId CloudSites::draw() {
+  std::size_t at_index = 0;
+  if (!weighted_) {
+    at_index = choice_.below(candidates_.size());
+  } else {
+    double sum = 0;
+    for (const SiteId site : candidates_) sum += at(site).weight;
+    double left = sum * choice_.uniform();
+    while (at_index + 1 < candidates_.size() && (left -= at(candidates_[at_index]).weight) >= 0) ++at_index;
+  }
+  const SiteId site = candidates_[at_index];
+  candidates_.erase(candidates_.begin() + static_cast<std::ptrdiff_t>(at_index));
+  return site;
 }
 
 bool CloudSites::has_room(Site& site, const Wish& wish, TimePoint now) {
@@ -98,12 +126,11 @@ std::variant<SiteId, Reason> CloudSites::choose(const Wish& wish, TimePoint now)
   // Power of two choices (Mitzenmacher, 2001): of many, the better of two drawn at random, so that devices which know
   // the same do not all go to the same place.
   SiteId site = candidates_.front();
-  if (candidates_.size() == 2) {
+  if (candidates_.size() == 2 && !weighted_) {
     site = better(candidates_[0], candidates_[1], wish, now);
-  } else if (candidates_.size() > 2) {
-    const auto one = choice_.below(candidates_.size());
-    const auto other = (one + 1 + choice_.below(candidates_.size() - 1)) % candidates_.size();
-    site = better(candidates_[one], candidates_[other], wish, now);
+  } else if (candidates_.size() > 1) {
+    const SiteId one = draw();
+    site = better(one, draw(), wish, now);
   }
   if (now >= wish.give_up || (wish.fallback && !has_room(at(site), wish, now))) return Reason::kNoRoom;
   if (wish.fallback && wish.objective && worth(at(site), wish, now) <= 0) return Reason::kNotWorthIt;

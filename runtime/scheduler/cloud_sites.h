@@ -89,6 +89,7 @@ class CloudSites {
     signals::Forecasts forecasts;
     double usd_per_request;
     double usd_per_mib;
+    double weight;  ///< By the mean weight.
     TimePoint asked_for_peace_until{};
     TimePoint next_trial{};       ///< Of a forecast that is too old to be believed.
     bool profile_unused = false;  ///< Its forecasts began with a profile, which has turned no request away yet.
@@ -107,6 +108,7 @@ class CloudSites {
   double worth(const Site& site, const Wish& wish, TimePoint now) const;
   double load_score(const Site& site, const Wish& wish) const;
   SiteId better(SiteId one, SiteId other, const Wish& wish, TimePoint now) const;
+  SiteId draw();
   bool has_room(Site& site, const Wish& wish, TimePoint now);
 
   CloudTiming timing_;
@@ -114,6 +116,7 @@ class CloudSites {
   std::vector<double> accuracies_;  ///< Of each pair's cloud half.
   std::size_t in_flight_max_;
   std::vector<Site> sites_;
+  bool weighted_ = false;  ///< Weights differ.
   std::vector<SiteId> candidates_;
   RecyclingMap<AttemptId, InFlight> attempts_;
   RecyclingMap<AttemptId, SiteId> probes_;  ///< Under way.

@@ -91,7 +91,8 @@ struct Limits {
 
 /// How the cloud path behaves in time.
 struct CloudTiming {
-  Duration connect_timeout = std::chrono::seconds(1);
+  Duration connect_timeout = std::chrono::seconds(1);  ///< Look-up, connection and TLS handshake together.
+  Duration look_up_every = std::chrono::seconds(30);   ///< An endpoint's addresses; also after a connection failed.
   Duration expected_latency = std::chrono::milliseconds(80);  ///< Prediction before the first measurement.
   Duration local_reserve =
       std::chrono::milliseconds(10);  ///< Time before the deadline at which the local answer is given instead.

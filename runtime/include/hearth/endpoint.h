@@ -47,6 +47,7 @@ struct Endpoint {
   Protocol protocol = Protocol::kOip;
   Encoding encoding = Encoding::kBinary;  ///< For kOip.
   Auth auth{};
+  double weight = 1;  ///< Its share of the requests that others could serve about as well, by the others' weights.
 
   bool operator==(const Endpoint&) const = default;
 };

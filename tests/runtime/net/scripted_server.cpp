@@ -1,5 +1,6 @@
 #include "tests/runtime/net/scripted_server.h"
 
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -10,6 +11,17 @@ namespace hearth::test {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using Code = boost::system::error_code;
+
+namespace {
+
+/// The kernel then drops what arrives before TCP sees it.
+void drop_all(int socket) {
+  sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program{1, &nothing};
+  if (::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) std::terminate();
+}
+
+}  // namespace
 
 Peer::Peer(tcp::socket socket, asio::ssl::context* tls, std::size_t number)
     : socket_(std::move(socket)), number_(number) {
@@ -84,8 +96,14 @@ void Peer::reset() {
   socket_.close(ignored);
 }
 
-ScriptedServer::ScriptedServer(Script script, asio::ssl::context* tls)
-    : script_(std::move(script)), tls_(tls), acceptor_(context_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
+void Peer::vanish() { drop_all(socket_.native_handle()); }
+
+ScriptedServer::ScriptedServer(Script script, asio::ssl::context* tls, Options options)
+    : script_(std::move(script)),
+      before_handshake_(std::move(options.before_handshake)),
+      tls_(tls),
+      acceptor_(context_, tcp::endpoint(asio::ip::make_address(options.address), options.port)) {
+  if (options.silent) drop_all(acceptor_.native_handle());
   port_ = acceptor_.local_endpoint().port();
   accepting_ = std::thread([this] { accept(); });
 }
@@ -100,6 +118,7 @@ void ScriptedServer::accept() {
     const auto peer = std::make_shared<Peer>(std::move(socket), tls_, connections_++);
     peers_.push_back(peer);
     scripts_.emplace_back([this, peer] {
+      if (before_handshake_) before_handshake_(*peer);
       if (peer->shake_hands()) {
         script_(*peer);
       } else {

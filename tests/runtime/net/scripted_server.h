@@ -37,6 +37,8 @@ class Peer {
   void close();
   /// Drops the connection with a TCP reset.
   void reset();
+  /// From here on nothing that the client sends is acknowledged, as when the path to it were gone.
+  void vanish();
 
  private:
   friend class ScriptedServer;
@@ -54,8 +56,17 @@ class ScriptedServer {
  public:
   using Script = std::function<void(Peer&)>;
 
+  struct Options {
+    std::string address = "127.0.0.1";
+    unsigned short port = 0;  ///< 0: any.
+    Script before_handshake;  ///< Runs before the TLS handshake.
+    bool silent = false;      ///< Listens, but answers no connection, as when the path to it were gone.
+  };
+
   /// Runs `script` on a thread of its own for every connection, and closes it after. `tls` outlives the server.
-  explicit ScriptedServer(Script script, boost::asio::ssl::context* tls = nullptr);
+  explicit ScriptedServer(Script script, boost::asio::ssl::context* tls = nullptr)
+      : ScriptedServer(std::move(script), tls, Options{}) {}
+  ScriptedServer(Script script, boost::asio::ssl::context* tls, Options options);
   /// Cuts every connection and waits for the scripts.
   ~ScriptedServer();
 
@@ -67,6 +78,7 @@ class ScriptedServer {
   void accept();
 
   Script script_;
+  Script before_handshake_;
   boost::asio::ssl::context* tls_;
   boost::asio::io_context context_;
   boost::asio::ip::tcp::acceptor acceptor_;

@@ -1,18 +1,15 @@
 // https means: TLS 1.2 or newer, a certificate that somebody trusted vouches for, and the name that was asked for.
-#include <fstream>
 #include <future>
 #include <string>
 
 #include <openssl/ssl.h>
 #include <catch2/catch.hpp>
 
-#include "cloud_stub/certificate.h"
 #include "tests/runtime/net/attempts.h"
 #include "tests/runtime/net/scripted_server.h"
-#include "tests/support/temp_folder.h"
+#include "tests/runtime/net/tls_world.h"
 
 using namespace hearth;
-using stub::Certificate;
 using test::Attempts;
 using test::endpoint_at;
 using test::error_of;
@@ -20,34 +17,9 @@ using test::ok_reply;
 using test::Peer;
 using test::post;
 using test::ScriptedServer;
+using test::TlsWorld;
 
 namespace {
-
-void answer_all(Peer& peer) {
-  while (!peer.read_request().empty()) peer.send(ok_reply(std::to_string(peer.number())));
-}
-
-/// A TLS server with one certificate, and a client that trusts it or does not.
-struct TlsWorld {
-  explicit TlsWorld(const std::string& names, ScriptedServer::Script script = answer_all, bool expired = false)
-      : certificate(Certificate::make(names, expired)), context(certificate.server_context()) {
-    std::ofstream(folder.path() / "ca.pem") << certificate.certificate_pem;
-    server = std::make_unique<ScriptedServer>(std::move(script), &context);
-  }
-  net::HttpOptions trusting() const {
-    net::HttpOptions options;
-    options.ca_file = (folder.path() / "ca.pem").string();
-    return options;
-  }
-  Endpoint at(const std::string& host) const {
-    return endpoint_at("https://" + host + ":" + std::to_string(server->port()));
-  }
-
-  test::TempFolder folder;
-  Certificate certificate;
-  boost::asio::ssl::context context;
-  std::unique_ptr<ScriptedServer> server;
-};
 
 constexpr const char* kNotTrusted = "unavailable: endpoint 'cloud': TLS handshake failed: certificate verify failed";
 
@@ -134,7 +106,7 @@ TEST_CASE("a certificate for another name is refused before a byte is sent") {
 }
 
 TEST_CASE("an expired certificate is refused") {
-  TlsWorld world("DNS:localhost", answer_all, true);
+  TlsWorld world("DNS:localhost", test::answer_all, true);
   Attempts attempts(world.trusting());
   CHECK(error_of(attempts.send(world.at("localhost"), post("x"))).starts_with(kNotTrusted));
 }
