@@ -39,10 +39,14 @@ Answer PairModel::answer(std::uint64_t sample, std::uint64_t seed) const {
   constexpr std::uint64_t kDraws = 3;
   RandomStream draw(seed, "answers");
   draw.seek(sample * kDraws);
-  // 1 - c is (1 - accuracy) times a variable of mean 1 with most of its mass near 0: three times the square of a
-  // uniform one.
+  // 1 - c is (1 - accuracy) times a variable of mean 1 with most of its mass near 0, (k + 1) u^k with u uniform: what
+  // small classifiers show, most answers sure and a few not at all. k: as steep as leaves c above 0.
+  constexpr double kSteepest = 6;
+  const double steep = std::floor(std::min(kSteepest, edge_accuracy / std::max(1e-9, 1 - edge_accuracy)));
   const double u = draw.uniform();
-  const double confidence = std::max(0.0, 1 - (1 - edge_accuracy) * 3 * u * u);
+  double power = 1;
+  for (double k = 0; k < steep; ++k) power *= u;
+  const double confidence = std::max(0.0, 1 - (1 - edge_accuracy) * (steep + 1) * power);
   Answer answer;
   answer.confidence = static_cast<float>(confidence);
   answer.edge_correct = draw.uniform() < confidence;
@@ -50,31 +54,32 @@ Answer PairModel::answer(std::uint64_t sample, std::uint64_t seed) const {
   return answer;
 }
 
-Body::Body(const DeviceModel& model, std::size_t slots, std::uint64_t seed)
+Body::Body(const DeviceModel& model, std::size_t slots, double edge_watts, std::uint64_t seed)
     : model_(model),
       slots_(static_cast<double>(slots)),
+      edge_watts_(edge_watts),
       records_(seed, "record times"),
       background_(seed, "background load"),
       stored_joules_(model.battery.capacity_wh * kJoulesPerWh * model.battery.start_percent / 100) {
   known_ = read(TimePoint{});
 }
 
-/// By what the device did since the last look, at that moment's supply.
-double Body::battery_percent(TimePoint now) {
+/// By what ran since the last time, at the supply of that moment.
+void Body::drain(TimePoint now) {
   const Battery& battery = model_.battery;
-  const double full = battery.capacity_wh * kJoulesPerWh;
-  const double supply = value_at(model_.charging, stored_at_) ? battery.charge_watts : 0;
-  stored_joules_ += (supply - battery.idle_watts) * seconds_of(now - stored_at_);
-  stored_joules_ = std::clamp(stored_joules_, 0.0, full);
-  stored_at_ = now;
-  return 100 * stored_joules_ / full;
+  const double supply = value_at(model_.charging, drained_at_) ? battery.charge_watts : 0;
+  const double load = battery.idle_watts + edge_watts_ * static_cast<double>(passes_);
+  stored_joules_ += (supply - load) * seconds_of(now - drained_at_);
+  stored_joules_ = std::clamp(stored_joules_, 0.0, battery.capacity_wh * kJoulesPerWh);
+  drained_at_ = now;
 }
 
 DeviceState Body::read(TimePoint now) {
   DeviceState state;
   state.network = value_at(model_.network, now);
   if (model_.battery.capacity_wh > 0) {
-    state.battery_percent = battery_percent(now);
+    drain(now);
+    state.battery_percent = 100 * stored_joules_ / (model_.battery.capacity_wh * kJoulesPerWh);
     state.charging = value_at(model_.charging, now);
   }
   return state;
@@ -118,11 +123,13 @@ double Body::slow_factor(TimePoint now) {
 }
 
 void Body::pass_began(TimePoint now) {
+  if (model_.battery.capacity_wh > 0) drain(now);
   if (model_.thermal.time_constant > Duration{}) warm(now);
   ++passes_;
 }
 
 void Body::pass_ended(TimePoint now) {
+  if (model_.battery.capacity_wh > 0) drain(now);
   if (model_.thermal.time_constant > Duration{}) warm(now);
   --passes_;
 }

@@ -88,7 +88,7 @@ struct DeviceModel {
 class Body {
  public:
   /// `model` must outlive it.
-  Body(const DeviceModel& model, std::size_t slots, std::uint64_t seed);
+  Body(const DeviceModel& model, std::size_t slots, double edge_watts, std::uint64_t seed);
 
   /// What decisions know: what the sensors said at the start, or when somebody last looked.
   const DeviceState& known() const { return known_; }
@@ -106,10 +106,11 @@ class Body {
  private:
   DeviceState read(TimePoint now);
   void warm(TimePoint now);
-  double battery_percent(TimePoint now);
+  void drain(TimePoint now);
 
   const DeviceModel& model_;
   double slots_;
+  double edge_watts_;
   RandomStream records_;
   RandomStream background_;
   double heat_ = 0;
@@ -118,7 +119,7 @@ class Body {
   bool background_busy_ = false;
   TimePoint background_until_{};
   double stored_joules_;
-  TimePoint stored_at_{};
+  TimePoint drained_at_{};
   DeviceState known_;
   TimePoint known_at_{};
 };

@@ -42,7 +42,8 @@ FleetDevice::FleetDevice(Commons& commons, std::uint32_t index)
     : commons_(commons),
       index_(index),
       seed_(seed_of_device(commons.model.seed, index)),
-      body_(commons.model.device, commons.model.runtime.limits.edge_slots, seed_),
+      body_(commons.model.device, commons.model.runtime.limits.edge_slots, commons.model.runtime.energy.edge_watts,
+            seed_),
       decider_(commons.book, commons.model.consent),
       transport_(commons.loop, network_of(commons), {}, seed_),
       passes_(seed_, "edge service times") {
@@ -203,9 +204,7 @@ void FleetDevice::pass_ended(std::span<const RequestId> requests) {
       record.edge_time = now() - record.arrived - record.edge_wait;
       record.confidence = confidence = flying->truth.confidence;
       const double seconds = std::chrono::duration<double>(record.edge_time).count();
-      const double joules = commons_.model.runtime.energy.edge_watts * seconds / static_cast<double>(requests.size());
-      record.joules += joules;
-      body_.spend_joules(joules);
+      record.joules += commons_.model.runtime.energy.edge_watts * seconds / static_cast<double>(requests.size());
     }
     tell(scheduler::EdgeFinished{id, true, confidence});
   }
