@@ -14,8 +14,8 @@
 namespace hearth::signals {
 
 /// Payloads up to 4 KiB, 64 KiB, 1 MiB, and larger ones are forecast apart. A size that has not been seen is forecast
-/// from the nearest one that has, moved by what the link makes of the difference. Memory: 16 KB for each model and size
-/// seen. Threads: none of its own.
+/// from the nearest one that has, moved by what the link makes of the difference. Memory: 1 to 3 KB for each model and
+/// size seen. Threads: none of its own.
 class Forecasts {
  public:
   static constexpr std::size_t kSizes = 4;

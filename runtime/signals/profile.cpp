@@ -272,10 +272,10 @@ std::string text_of(const Profile& profile) {
     }
   }
   for (const CloudProfile& site : profile.cloud) {
-    auto& rows = cloud
-                     .emplace_back(ordered_json{{"endpoint", site.endpoint}, {"model", site.model}},
-                                   std::vector<ordered_json>{})
-                     .second;
+    auto& rows =
+        cloud
+            .emplace_back(ordered_json{{"endpoint", site.endpoint}, {"model", site.model}}, std::vector<ordered_json>{})
+            .second;
     for (const CloudRow& row : site.rows) {
       add_latency(rows.emplace_back(ordered_json{{"payload_bytes_max", row.payload_bytes_max}}), row.latency);
     }

@@ -23,20 +23,28 @@ Duration QuantileSketch::middle_of(std::size_t cell) {
   return Duration(static_cast<Duration::rep>(lower + (1ull << shift) / 2));
 }
 
+void QuantileSketch::make_block(std::size_t octave) {
+  if (blocks_[octave] != 0) return;
+  cells_.resize(cells_.size() + kCellsPerOctave);
+  blocks_[octave] = static_cast<std::uint8_t>(cells_.size() / kCellsPerOctave);
+}
+
 void QuantileSketch::observe(Duration value, float weight) {
-  if (cells_.empty()) cells_.resize(kOctaves * kCellsPerOctave);
-  const std::size_t cell = cell_of(value);
-  cells_[cell] += weight;
-  octaves_[cell / kCellsPerOctave] += weight;
+  const std::size_t cell = cell_of(value), octave = cell / kCellsPerOctave;
+  make_block(octave);
+  block_of(octave)[cell % kCellsPerOctave] += weight;
+  octaves_[octave] += weight;
   total_ += weight;
   if (total_ > weight_max_) scale(0.5f);
 }
 
 void QuantileSketch::merge(const QuantileSketch& other) {
-  if (other.cells_.empty()) return;
-  if (cells_.empty()) cells_.resize(kOctaves * kCellsPerOctave);
-  for (std::size_t i = 0; i < cells_.size(); ++i) cells_[i] += other.cells_[i];
-  for (std::size_t i = 0; i < octaves_.size(); ++i) octaves_[i] += other.octaves_[i];
+  for (std::size_t octave = 0; octave < octaves_.size(); ++octave) {
+    if (other.blocks_[octave] == 0) continue;
+    make_block(octave);
+    for (std::size_t i = 0; i < kCellsPerOctave; ++i) block_of(octave)[i] += other.block_of(octave)[i];
+    octaves_[octave] += other.octaves_[octave];
+  }
   total_ += other.total_;
   while (total_ > weight_max_) scale(0.5f);
 }
@@ -48,9 +56,9 @@ void QuantileSketch::fade_to(float weight) {
 /// Sums are made anew from the cells, so that rounding never adds up.
 void QuantileSketch::scale(float factor) {
   for (float& cell : cells_) cell *= factor;
-  for (std::size_t i = 0; i < octaves_.size(); ++i) {
-    const auto begin = cells_.begin() + static_cast<std::ptrdiff_t>(i * kCellsPerOctave);
-    octaves_[i] = std::accumulate(begin, begin + kCellsPerOctave, 0.0f);
+  for (std::size_t octave = 0; octave < octaves_.size(); ++octave) {
+    if (blocks_[octave] != 0)
+      octaves_[octave] = std::accumulate(block_of(octave), block_of(octave) + kCellsPerOctave, 0.0f);
   }
   total_ = std::accumulate(octaves_.begin(), octaves_.end(), 0.0f);
 }
@@ -58,36 +66,43 @@ void QuantileSketch::scale(float factor) {
 Duration QuantileSketch::quantile(double q) const {
   if (total_ <= 0) return {};
   float rest = static_cast<float>(std::clamp(q, 0.0, 1.0)) * total_;
-  std::size_t octave = 0, last = 0;
-  for (std::size_t i = 0; i < octaves_.size(); ++i)
-    if (octaves_[i] > 0) last = i;
-  while (octave < last && rest > octaves_[octave]) rest -= octaves_[octave++];
-  std::size_t cell = octave * kCellsPerOctave, filled = cell;
-  const std::size_t end = cell + kCellsPerOctave;
-  for (; cell < end; ++cell) {
-    if (cells_[cell] <= 0) continue;
-    filled = cell;
-    if (rest <= cells_[cell]) break;
-    rest -= cells_[cell];
+  std::size_t octave = octaves_.size(), last = 0;
+  for (std::size_t i = 0; i < octaves_.size(); ++i) {
+    if (octaves_[i] <= 0) continue;
+    octave = std::min(octave, i);
+    last = i;
   }
-  return middle_of(filled);
+  while (octave < last && rest > octaves_[octave]) rest -= octaves_[octave++];
+  while (octaves_[octave] <= 0) ++octave;  // the next that holds something
+  const float* const block = block_of(octave);
+  std::size_t filled = 0;
+  for (std::size_t cell = 0; cell < kCellsPerOctave; ++cell) {
+    if (block[cell] <= 0) continue;
+    filled = cell;
+    if (rest <= block[cell]) break;
+    rest -= block[cell];
+  }
+  return middle_of(octave * kCellsPerOctave + filled);
 }
 
 std::vector<QuantileSketch::Cell> QuantileSketch::cells() const {
   std::vector<Cell> filled;
-  for (std::size_t i = 0; i < cells_.size(); ++i) {
-    if (cells_[i] > 0) filled.push_back({middle_of(i), cells_[i]});
+  for (std::size_t octave = 0; octave < octaves_.size(); ++octave) {
+    if (blocks_[octave] == 0) continue;
+    for (std::size_t i = 0; i < kCellsPerOctave; ++i) {
+      if (block_of(octave)[i] > 0) filled.push_back({middle_of(octave * kCellsPerOctave + i), block_of(octave)[i]});
+    }
   }
   return filled;
 }
 
 float QuantileSketch::weight_up_to(Duration value) const {
-  if (cells_.empty()) return 0;
-  const std::size_t cell = cell_of(value);
-  const std::size_t octave = cell / kCellsPerOctave;
-  float sum = 0;
-  for (std::size_t i = 0; i < octave; ++i) sum += octaves_[i];
-  for (std::size_t i = octave * kCellsPerOctave; i <= cell; ++i) sum += cells_[i];
+  const std::size_t cell = cell_of(value), octave = cell / kCellsPerOctave;
+  float sum = std::accumulate(octaves_.begin(), octaves_.begin() + static_cast<std::ptrdiff_t>(octave), 0.0f);
+  if (blocks_[octave] != 0) {
+    const float* const block = block_of(octave);
+    sum = std::accumulate(block, block + cell % kCellsPerOctave + 1, sum);
+  }
   return sum;
 }
 

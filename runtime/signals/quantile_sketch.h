@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include <hearth/time.h>
@@ -15,7 +16,8 @@ namespace hearth::signals {
 /// machine.
 ///
 /// Ages by weight: when the total exceeds `weight_max`, every count is halved. Two sketches merge by adding counts.
-/// Threads: a plain value. Memory: 8 KB from the first sample on; observing and asking allocate nothing after it.
+/// Threads: a plain value. Memory: 256 bytes for each octave that holds something, and none else: what has been seen in
+/// the same octaves before is observed, and anything asked, without an allocation.
 class QuantileSketch {
  public:
   explicit QuantileSketch(float weight_max = 2048) : weight_max_(weight_max) {}
@@ -43,13 +45,18 @@ class QuantileSketch {
   static constexpr int kOctaves = 30;
   static constexpr std::size_t kCellsPerOctave = 64;
 
+  /// Place of a cell: the octave times kCellsPerOctave, and the cell within.
   static std::size_t cell_of(Duration value);
   static Duration middle_of(std::size_t cell);
   void scale(float factor);
+  float* block_of(std::size_t octave) { return cells_.data() + (blocks_[octave] - 1u) * kCellsPerOctave; }
+  const float* block_of(std::size_t octave) const { return cells_.data() + (blocks_[octave] - 1u) * kCellsPerOctave; }
+  void make_block(std::size_t octave);
 
   float weight_max_;
   float total_ = 0;
-  std::array<float, kOctaves> octaves_{};  ///< Sums of their cells: a query walks 30 of these and then 64 cells.
+  std::array<float, kOctaves> octaves_{};        ///< Sums of their cells: a query walks 30 of these and then 64 cells.
+  std::array<std::uint8_t, kOctaves> blocks_{};  ///< Which block of `cells_` is theirs, from 1; 0: none yet.
   std::vector<float> cells_;
 };
 
