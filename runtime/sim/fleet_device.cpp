@@ -233,6 +233,12 @@ void FleetDevice::on(const scheduler::ProbeCloud& action) {
     });
     return;
   }
+  if (!body_.online(now())) {
+    commons_.loop.post([this, probe = action.probe] {
+      tell(scheduler::ProbeFinished{probe, scheduler::CloudVerdict::kUnreachable});
+    });
+    return;
+  }
   Parcel parcel;
   parcel.probe = true;
   transport_.send(action.probe, commons_.model.runtime.endpoints[action.site - 1], parcel, action.deadline,
@@ -327,14 +333,19 @@ void FleetDevice::spend(const scheduler::StartCloud& action) {
   ++commons_.facts.attempts;
   commons_.note(kAttemptSent, action.id);
   charge(*flying, action.site, bytes);
+  const auto ended = [this, id = action.id, attempt = action.attempt](const Delivered& delivered) {
+    attempt_ended(id, attempt, delivered);
+  };
+  if (!body_.online(now())) {  // as the system says at once; what decided did not know yet
+    const Error no_network{ErrorCode::kUnavailable, "no network"};
+    commons_.loop.post([ended, no_network] { ended({{no_network}, no_network}); });
+    return;
+  }
   Parcel parcel;
   parcel.body_bytes = bytes;
   parcel.reply_bytes = flying->arriving.reply_bytes;
   parcel.draw = flying->record.id * (scheduler::SchedulerCore::kAttemptsMax + 1) + flying->record.attempts;
-  transport_.send(action.attempt, commons_.model.runtime.endpoints[action.site - 1], parcel, action.deadline,
-                  [this, id = action.id, attempt = action.attempt](const Delivered& delivered) {
-                    attempt_ended(id, attempt, delivered);
-                  });
+  transport_.send(action.attempt, commons_.model.runtime.endpoints[action.site - 1], parcel, action.deadline, ended);
 }
 
 void FleetDevice::charge(Flying& flying, SiteId site, std::uint64_t body_bytes) {
@@ -355,7 +366,8 @@ void FleetDevice::attempt_ended(RequestId id, AttemptId attempt, const Delivered
   const auto one = std::find_if(on_cloud.begin(), on_cloud.end(), [&](auto& o) { return o.attempt == attempt; });
   if (one == on_cloud.end()) return;  // withdrawn
   commons_.note(kAttemptEnded, id);
-  const auto end = scheduler::verdict_of(delivered.result, delivered.answer);
+  auto end = scheduler::verdict_of(delivered.result, delivered.answer);
+  if (!body_.online(now())) end = {scheduler::CloudVerdict::kUnreachable};  // the connection went with the network
   if (end.verdict == scheduler::CloudVerdict::kAnswered) {
     flying->record.cloud_began = one->began - flying->record.arrived;
     flying->record.cloud_time = now() - one->began;
