@@ -30,7 +30,10 @@ class Draw {
     return milliseconds(static_cast<std::int64_t>(from + (to - from) * uniform()));
   }
   Duration exponential(double mean) { return us(stream_.exponential(mean)); }
-  std::string session() { return "s" + std::to_string(below(4)); }
+  std::string session() {
+    static constexpr std::array kSessions = {"s0", "s1", "s2", "s3"};
+    return one_of(kSessions);
+  }
 
  private:
   static Duration us(double ms) { return std::chrono::microseconds(static_cast<std::int64_t>(ms * 1000)); }
@@ -47,7 +50,7 @@ void draw_runtime(SwarmWorld& world) {
   cloud.attempts_max = 1 + static_cast<unsigned>(draw.below(4));
   cloud.connect_timeout = draw.between(800, 1500);  // enough for the slowest link
   cloud.breaker_failures = 2 + static_cast<unsigned>(draw.below(5));
-  cloud.breaker_backoff = draw.between(200, 1500);
+  cloud.breaker_backoff = draw.between(50, 1500);
   cloud.breaker_backoff_max = std::max(cloud.breaker_backoff, draw.between(400, draw.chance(0.5) ? 2000 : 15'000));
   cloud.retry_after_max = draw.between(500, draw.chance(0.5) ? 2000 : 15'000);
   cloud.extra_attempts_share_max = 0.02 + 0.08 * draw.uniform();
@@ -97,12 +100,20 @@ void set_parameters(sim::FaultSpec& spec, Draw& draw) {
   }
 }
 
+/// Any kind, those that a client's state hangs on more often.
+sim::FaultFacts draw_kind(Draw& draw) {
+  using enum sim::FaultKind;
+  static constexpr std::array kTelling = {kStatus, kRateLimit, kClockSkew, kPartition,  kBlackhole,
+                                          kRefuse, kLatency,   kQueue,     kDnsFailure, kResetMidBody};
+  return draw.chance(0.4) ? sim::facts_of(draw.one_of(kTelling)) : draw.one_of(sim::all_faults());
+}
+
 /// Anything at any time, alone or together.
 void add_mixture(std::vector<sim::FaultSpec>& faults, Duration trouble, Draw& draw) {
   for (auto left = draw.below(7); left > 0; --left) {
     sim::FaultSpec spec;
-    const auto& facts = draw.one_of(sim::all_faults());
-    const Duration at = draw.whole_ms(0, 4500);
+    const sim::FaultFacts facts = draw_kind(draw);
+    const Duration at = draw.whole_ms(0, 0.9 * to_ms(trouble));
     const Duration length = std::min<Duration>(draw.whole_ms(50, 4000), trouble - at);
     // Read as from a file, for the defaults of its kind.
     spec = sim::parse_fault(R"({"for_ms": 1, "fault": ")" + std::string(facts.name) + "\"}", "swarm").value();
@@ -115,16 +126,23 @@ void add_mixture(std::vector<sim::FaultSpec>& faults, Duration trouble, Draw& dr
   }
 }
 
-/// Outage, brown-out or flapping, all the time.
-void add_trouble(std::vector<sim::FaultSpec>& faults, Duration trouble, std::uint64_t kind, Draw& draw) {
+enum class Trouble : std::uint8_t { kOutage, kBrownOut, kFlapping, kFlaky, kMixture };
+
+/// The same all the time.
+void add_trouble(std::vector<sim::FaultSpec>& faults, Duration trouble, Trouble kind, Draw& draw) {
   static constexpr std::array kOutages = {"refuse",    "blackhole",       "status",
                                           "partition", "reset_on_accept", "dns_failure"};
-  const std::string how =
-      kind == 1 ? R"({"fault": "brown_out", "delay_ms": 3000, "for_ms": 5000})" : std::string(draw.one_of(kOutages));
+  static constexpr std::array kFlaws = {"reset_mid_body", "status", "bad_json", "cut_mid_body", "wrong_shape"};
+  std::string how = draw.one_of(kOutages);
+  if (kind == Trouble::kFlaky) how = draw.one_of(kFlaws);
+  if (kind == Trouble::kBrownOut) how = R"({"fault": "brown_out", "for_ms": 1})";
   sim::FaultSpec spec = sim::parse_fault(how, "swarm").value();
+  if (kind == Trouble::kBrownOut) spec.delay = draw.whole_ms(200, 3000);
+  if (kind == Trouble::kFlaky) spec.probability = 0.2 + 0.3 * draw.uniform();
+  const bool flaps = kind == Trouble::kFlapping;
   const Duration beat = draw.whole_ms(50, 700);
-  spec.length = kind == 2 ? beat : trouble;
-  for (; spec.at < trouble; spec.at += kind == 2 ? 2 * beat : trouble) {
+  spec.length = flaps ? beat : trouble;
+  for (; spec.at < trouble; spec.at += flaps ? 2 * beat : trouble) {
     spec.length = std::min<Duration>(spec.length, trouble - spec.at);
     faults.push_back(spec);
   }
@@ -132,8 +150,9 @@ void add_trouble(std::vector<sim::FaultSpec>& faults, Duration trouble, std::uin
 
 void draw_faults(SwarmWorld& world) {
   Draw draw(world.seed, "faults");
-  const std::uint64_t kind = draw.below(6);  // 0: outage, 1: brown-out, 2: flapping, else a mixture
-  world.troubled = kind <= 2;
+  if (draw.chance(0.15)) world.trouble = std::chrono::seconds(20);
+  const auto kind = static_cast<Trouble>(std::min<std::uint64_t>(draw.below(8), 4));
+  world.troubled = kind != Trouble::kMixture;
   for (auto& [endpoint, timeline] : world.endpoints) {
     if (world.troubled) {
       add_trouble(timeline.faults, world.trouble, kind, draw);
@@ -211,8 +230,9 @@ void draw_app(SwarmWorld& world) {
     world.shut_down = times.between(100, 4000);
     world.recovery = false;
   }
-  const double every_ms = world.troubled ? 8 + 10 * times.uniform() : 10 + 120 * times.uniform();
-  const double acts = world.troubled ? 0.01 : 0.1;
+  const double pace = to_ms(world.trouble) / 5000;  // about as many in a long world as in a short one
+  const double every_ms = pace * (world.troubled ? 8 + 10 * times.uniform() : 10 + 120 * times.uniform());
+  const double acts = times.chance(0.15) ? 0.5 : world.troubled ? 0.01 : 0.1;
   const Duration until = world.shut_down.value_or(world.trouble);
   bool consent = true;
   for (Duration at{}; at < until; at += times.exponential(every_ms)) {
@@ -239,7 +259,8 @@ SwarmWorld draw_world(std::uint64_t seed) {
   world.policy = draw_policy(world, draw);
   world.edge_median = draw.between(1, 40);
   if (draw.chance(0.2)) world.edge_failing = 0.25;
-  if (draw.chance(0.5)) world.journal_write = draw.between(0, 8);
+  if (draw.chance(0.5)) world.journal_write = draw.between(0, draw.chance(0.3) ? 40 : 8);
+  world.written_records = draw.chance(0.5);
   draw_app(world);
   return world;
 }

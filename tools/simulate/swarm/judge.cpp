@@ -203,6 +203,35 @@ void idle_edge_answers(const Story& story, Lines& lines) {
   }
 }
 
+/// Who waits for a slot until the deadline has seen none free.
+void slots_do_not_lie_idle(const Story& story, Lines& lines) {
+  if (story.edge_slots == 0 || !story.edge_works) return;
+  std::vector<TimePoint> began;
+  for (const Asked& asked : story.requests)
+    for (const Attempt& attempt : asked.outcome.attempts)
+      if (attempt.site == kEdgeSite) began.push_back(asked.at + attempt.began);
+  std::sort(began.begin(), began.end());
+  // A pass that nobody waits for any more goes on too.
+  const auto busy = [&](TimePoint at) {
+    return static_cast<std::size_t>(std::upper_bound(began.begin(), began.end(), at) -
+                                    std::lower_bound(began.begin(), began.end(), at - story.edge_takes));
+  };
+  for (std::size_t i = 0; i < story.requests.size(); ++i) {
+    const Asked& asked = story.requests[i];
+    const PlanKind plan = asked.outcome.plan;
+    const bool waited = asked.edge && asked.outcome.reason == Reason::kDeadlinePassed &&
+                        asked.outcome.attempts.empty() && plan != PlanKind::kCloud && plan != PlanKind::kHedge;
+    if (!waited) continue;
+    const auto last = std::upper_bound(began.begin(), began.end(), asked.finished - story.edge_takes);
+    for (auto pass = std::lower_bound(began.begin(), began.end(), asked.at - story.edge_takes); pass < last; ++pass) {
+      const TimePoint over = *pass + story.edge_takes + Duration(1);
+      if (over < asked.at || over >= asked.finished || busy(over) >= story.edge_slots) continue;
+      lines.push_back("G11: " + named(i) + " waited for a slot while one was free");
+      break;
+    }
+  }
+}
+
 void nothing_leaks(const Story& story, Lines& lines) {
   for (const auto& event : story.wire) {
     if (event.kind != Kind::kSend) continue;
@@ -298,8 +327,8 @@ void all_heals(const Story& story, Lines& lines) {
 std::vector<std::string> violations(const Story& story) {
   Lines lines;
   for (const auto& check : {attempts_are_bounded, amplification_is_bounded, deadlines_hold, trials_come_one_by_one,
-                            retry_after_is_obeyed, outcomes_are_right, idle_edge_answers, nothing_leaks,
-                            what_narrows_counts, taint_holds, plans_are_kept, time_goes_on, all_heals})
+                            retry_after_is_obeyed, outcomes_are_right, idle_edge_answers, slots_do_not_lie_idle,
+                            nothing_leaks, what_narrows_counts, taint_holds, plans_are_kept, time_goes_on, all_heals})
     check(story, lines);
   return lines;
 }

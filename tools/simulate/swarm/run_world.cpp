@@ -110,7 +110,8 @@ std::string policy_json(const PolicyVariant& variant, const SwarmWorld& world) {
   if (variant.attempts_max > 0) prefer += R"(, "attempts_max": )" + std::to_string(variant.attempts_max);
   if (variant.objective) prefer += R"(, "objective": {"quality": 1, "cost": 0.5, "energy": 0.01})";
   return R"({"version": 1, "name": "swarm", "classes": [
-    {"name": "public", "egress": "allow", "egress_record": "written"},
+    {"name": "public", "egress": "allow", "egress_record": ")" +
+         std::string(world.written_records ? "written" : "synced") + R"("},
     {"name": "regional", "egress": "allow", "regions": ["eu"]},
     {"name": "personal", "egress": "redacted", "regions": ["eu"]},
     {"name": "secret", "egress": "never", "taints_session_for_s": 2}],
@@ -342,6 +343,7 @@ Story Life::run(const Meddler& meddler) {
   story_.troubled = world_.troubled;
   story_.edge_works = world_.edge_failing == 0;
   story_.edge_takes = 2 * world_.edge_median;
+  story_.edge_slots = world_.limits.edge_slots;
   start(meddler);
   for (const Act& one : world_.acts) loop_.schedule_at(TimePoint(one.at), [this, &one] { act(one); });
   for (const SwarmRequest& one : world_.requests)

@@ -99,6 +99,7 @@ class Shrinker {
     smaller |= plainer([](SwarmWorld& world) { world.troubled = false; });
     smaller |= plainer([](SwarmWorld& world) { world.edge_failing = 0; });
     smaller |= plainer([](SwarmWorld& world) { world.journal_write = {}; });
+    smaller |= plainer([](SwarmWorld& world) { world.written_records = true; });
     smaller |= plainer([](SwarmWorld& world) { world.audit_decisions = false; });
     smaller |= plainer([](SwarmWorld& world) { world.limits = {}; });
     smaller |= plainer([](SwarmWorld& world) { world.link.round_trip_sigma = world.server.service_sigma = 0; });

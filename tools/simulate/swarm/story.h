@@ -68,9 +68,10 @@ struct Story {
   std::vector<std::pair<TimePoint, std::string>> forgotten;  ///< Sessions, and when.
   CloudTiming timing;
   Duration write_time{};   ///< Of the journal: this long an attempt that has begun may wait before it is sent.
-  bool troubled = false;   ///< Every endpoint was out, browning out or flapping: amplification is bounded.
+  bool troubled = false;   ///< Every endpoint was out, browning out, flapping or flaky: amplification is bounded.
   bool edge_works = true;  ///< No local pass fails, and one takes at most edge_takes.
   Duration edge_takes{};
+  std::size_t edge_slots = 0;      ///< 0: not known.
   TimePoint healed{};              ///< No faults from here on; zero: that time never came.
   std::size_t left_in_flight = 0;  ///< In the transport, when nothing was left to do.
 };

@@ -85,13 +85,15 @@ struct SwarmWorld {
   sim::ServerModel server;
   Duration look_up{};
   Duration edge_median = std::chrono::milliseconds(5);
-  double edge_failing = 0;   ///< Share of local passes.
-  Duration journal_write{};  ///< Of a synced record.
+  double edge_failing = 0;      ///< Share of local passes.
+  Duration journal_write{};     ///< Of a synced record.
+  bool written_records = true;  ///< Public data leaves before its record is synced.
   std::vector<SwarmEndpoint> endpoints;
   // What happens.
   Duration trouble = std::chrono::seconds(5);  ///< No fault begins later.
-  bool troubled = false;  ///< Until then every endpoint is out, browning out or flapping: amplification is bounded.
-  std::vector<Act> acts;  ///< By time.
+  bool troubled =
+      false;  ///< Until then every endpoint is out, browning out, flapping or flaky: amplification is bounded.
+  std::vector<Act> acts;               ///< By time.
   std::vector<SwarmRequest> requests;  ///< By time.
   std::optional<Duration> shut_down;   ///< Then there is no recovery.
   bool recovery = true;                ///< After the trouble each endpoint is asked until it has to answer.

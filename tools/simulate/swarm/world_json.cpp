@@ -218,6 +218,7 @@ void each_key(Io& io, SwarmWorld& world) {
   io.ms("edge_ms", world.edge_median);
   io.real("edge_failing", world.edge_failing, 0, 1);
   io.ms("journal_write_ms", world.journal_write);
+  io.flag("written_records", world.written_records);
   io.flag("audit_decisions", world.audit_decisions);
   io.object("policy", [&](auto& inner) { each_key(inner, world.policy); });
   io.objects("endpoints", world.endpoints, [](auto& inner, SwarmEndpoint& one) { each_key(inner, one); });

@@ -164,6 +164,15 @@ std::vector<Planted> planted_in_outcomes() {
          s.requests[1].outcome.served_on.clear();
          s.requests[1].outcome.outputs.clear();
        }},
+      {"G11: request 1 waited for a slot while one was free",
+       [](Story& s) {
+         s.edge_slots = 1;
+         s.requests[0].outcome.attempts[0].site = kEdgeSite;
+         s.requests[0].outcome.attempts[0].began = milliseconds(95);
+         s.requests[1].outcome = {};
+         s.requests[1].outcome.plan = PlanKind::kEdge;
+         s.requests[1].outcome.reason = Reason::kDeadlinePassed;
+       }},
       {"G12: time went back", [](Story& s) { s.wire[1].at = at(0); }},
       {"G13: request 1 was sent by a device that is offline", [](Story& s) { s.requests[1].offline = true; }},
       {"G13: request 1 was to stay on the edge and was sent",

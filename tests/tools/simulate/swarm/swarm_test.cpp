@@ -158,7 +158,6 @@ TEST_CASE("a client that does not read Retry-After is shrunk to the fault that s
   CHECK(shrunk.world.requests.size() <= 3);
   CHECK(shrunk.world.acts.size() <= 1);
   CHECK(shrunk.world.endpoints.size() == 1);
-  CHECK_FALSE(shrunk.world.recovery);
 }
 
 TEST_CASE("a client that withdraws nothing is shrunk to one request and no fault", "[sim]") {
