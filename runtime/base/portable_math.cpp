@@ -14,10 +14,15 @@ constexpr double kReciprocal[] = {0,       1.0,     1.0 / 2,  1.0 / 3,  1.0 / 4,
 // 2^n for |n| <= 1022, by writing the exponent field.
 double power_of_two(int n) { return std::bit_cast<double>(static_cast<std::uint64_t>(n + 1023) << 52); }
 
-// Square root by Newton's method: std::sqrt is exact too, but this keeps the promise visible.
+// Square root by Newton's method: std::sqrt is exact too, but this keeps the promise visible. Where a step changes
+// nothing, no other would.
 double square_root(double x) {
   double y = x > 1 ? x : 1;
-  for (int i = 0; i < 60; ++i) y = 0.5 * (y + x / y);
+  for (int i = 0; i < 60; ++i) {
+    const double next = 0.5 * (y + x / y);
+    if (next == y) break;
+    y = next;
+  }
   return y;
 }
 

@@ -39,9 +39,9 @@ void read_annotations(JsonReader& reader) {
 }
 
 void read_ms(JsonReader& reader, std::string_view key, Duration& out, double min, double max) {
-  double ms = -1;
+  double ms = to_ms(out);
   reader.read(key, ms, min, max);
-  if (ms >= 0) out = from_ms(ms);
+  out = from_ms(ms);
 }
 
 void read_datatype(JsonReader& reader, Datatype& out) {

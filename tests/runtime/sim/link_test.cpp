@@ -325,3 +325,47 @@ TEST_CASE("measured rates and logs load, where they are there", "[sim]") {
   CHECK(log->round_trips.round_trips.size() > 900);
   CHECK(log->down.pieces.back().bytes_by > 0);
 }
+
+TEST_CASE("no damage to a trace does more than get it refused", "[sim]") {
+  const std::string rate = "0.0\t4.03\n0.55\t4.79\n0.88\t0\n2.9\t3.1\n";
+  const std::string log = "t_s,rtt_ms,loss_pct,up_kbps,down_kbps\n0,40,0,80,800\n1,,,90,\n3,55,1,70,700\n";
+  RandomStream draws(1, "damage");
+  int good = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text = i % 2 == 0 ? rate : log;
+    for (std::uint64_t cuts = draws.below(4); cuts > 0; --cuts) {
+      const auto at = draws.below(text.size());
+      if (draws.below(2) == 0) {
+        text[at] = "0123456789.,-\n\te "[draws.below(17)];
+      } else {
+        text.erase(at, draws.below(12));
+      }
+      if (text.empty()) break;
+    }
+    RateTrace trace;
+    if (i % 2 == 0) {
+      auto read = parse_rate_trace(text, "t");
+      if (!read.ok()) continue;
+      trace = read.value();
+    } else {
+      auto read = parse_radio_log(text, "t");
+      if (!read.ok()) continue;
+      trace = read->up;
+      for (const Duration trip : read->round_trips.round_trips) CHECK(trip >= Duration{});
+      CHECK((read->round_trips.loss.empty() || read->round_trips.round_trips.empty() ||
+             read->round_trips.loss.size() == read->round_trips.round_trips.size()));
+      if (trace.pieces.empty()) continue;
+    }
+    ++good;
+    // What is kept can be used: bytes come in time, and never fewer later.
+    const Capacity capacity(0, {}, std::make_shared<const RateTrace>(trace));
+    TimePoint last{};
+    for (double bytes = 1; bytes < 1e7; bytes *= 10) {
+      const TimePoint at = capacity.time_for(TimePoint{}, bytes);
+      CHECK(at >= last);
+      if (at < TimePoint::max()) CHECK(capacity.bytes_between(TimePoint{}, at + Duration(1)) >= bytes * (1 - 1e-6) - 1);
+      last = at;
+    }
+  }
+  CHECK(good > 2000);
+}

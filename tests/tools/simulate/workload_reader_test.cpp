@@ -2,12 +2,14 @@
 // of a trace is one line that says where. Method: small files, one mistake each, and one with all of them.
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
 #include "tests/support/temp_folder.h"
 #include "tools/simulate/workload_reader.h"
+#include "tools/simulate/workload_trace.h"
 
 using namespace hearth;
 using namespace hearth::simulate;
@@ -315,4 +317,37 @@ TEST_CASE("Azure's code trace of 2023 is read, where it is there") {
   CHECK(requests[0].payload_bytes == 4 * 4808);
   CHECK(requests.back().at > std::chrono::minutes(50));
   CHECK(requests.back().at < std::chrono::minutes(65));
+}
+
+TEST_CASE("no damage to a trace does more than get it refused") {
+  const std::vector<std::pair<TraceFormat, std::string>> traces = {
+      {TraceFormat::kAzureLlm,
+       "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:17:04.03,3180,8\n"},
+      {TraceFormat::kJsonLines, "{\"at_s\": 0.25}\n{\"at_s\": 1, \"payload_bytes\": 7, \"kind\": 0}\n"},
+      {TraceFormat::kGaps, "0.5\n0\n1.25\n"}};
+  RandomStream draws(1, "damage");
+  int good = 0;
+  for (int i = 0; i < 9000; ++i) {
+    auto [format, text] = traces[static_cast<std::size_t>(i) % traces.size()];
+    for (std::uint64_t cuts = draws.below(4); cuts > 0 && !text.empty(); --cuts) {
+      const auto at = draws.below(text.size());
+      if (draws.below(2) == 0) {
+        text[at] = "0123456789.,-:{}\"\n\te "[draws.below(21)];
+      } else {
+        text.erase(at, draws.below(12));
+      }
+    }
+    Problems problems;
+    const WorkloadTrace trace = parse_workload_trace(text, "t", format, {}, 2, problems);
+    if (!problems.empty()) continue;
+    ++good;
+    REQUIRE_FALSE(trace.requests.empty());
+    CHECK(trace.period >= trace.requests.back().at - trace.requests.front().at);
+    Duration last{};
+    for (const auto& request : trace.requests) {
+      CHECK(request.at >= last);
+      last = request.at;
+    }
+  }
+  CHECK(good > 2000);
 }
