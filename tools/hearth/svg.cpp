@@ -7,7 +7,7 @@
 namespace hearth::tool {
 namespace {
 
-constexpr double kLeft = 66, kRight = 16, kTop = 26, kBottom = 46;
+constexpr double kLeft = 74, kRight = 16, kTop = 26, kBottom = 46;
 
 std::string attribute(std::string_view name, double value) {
   return " " + std::string(name) + "=\"" + short_number(value) + "\"";

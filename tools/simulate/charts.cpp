@@ -129,7 +129,7 @@ std::string in_flight_over_time(const Timeline& timeline, const std::vector<Mark
   plot.y_axis(round_ticks(y), "requests under way, mean");
   axis.draw(plot);
   plot.line(line, "ink thin");
-  return plot.svg();
+  return tool::legend({{"ink", "arrived and not yet answered"}}) + plot.svg();
 }
 
 std::string latency_curves(const std::vector<Curve>& curves, std::string_view of_what) {
@@ -179,6 +179,53 @@ std::vector<std::size_t> pareto_front(const std::vector<FrontPoint>& points, boo
   return front;
 }
 
+namespace {
+
+/// Finds room for words beside dots.
+class Labels {
+ public:
+  Labels(const Scale& x, const Scale& y) : x_(x), y_(y) {}
+
+  struct Spot {
+    double dx = 0, dy = 0;
+    const char* anchor = "start";
+  };
+  void keep_free(double x, double y) { taken_.push_back({left(x) - 8, top(y) - 8, left(x) + 8, top(y) + 8}); }
+  /// Nothing when every place beside the dot is taken.
+  std::optional<Spot> place(double x, double y, const std::string& word) {
+    if (word.empty()) return {};
+    const double width = 8.5 * static_cast<double>(word.size()) + 4;
+    for (const Spot& spot : {Spot{11, -9, "start"},
+                             {-11, -9, "end"},
+                             {11, 19, "start"},
+                             {-11, 19, "end"},
+                             {12, 5, "start"},
+                             {-12, 5, "end"}}) {
+      const double from = left(x) + spot.dx - (spot.anchor[0] == 'e' ? width : 0);
+      const Box box = {from, top(y) + spot.dy - 12, from + width, top(y) + spot.dy + 3};
+      if (box.x0 < 0 || box.x1 > kPlotWidth || box.y0 < -20 || box.y1 > kPlotHeight) continue;
+      if (std::any_of(taken_.begin(), taken_.end(), [&](const Box& other) { return over(box, other); })) continue;
+      taken_.push_back(box);
+      return spot;
+    }
+    return {};
+  }
+
+ private:
+  struct Box {
+    double x0, y0, x1, y1;
+  };
+  static constexpr double kPlotWidth = 450, kPlotHeight = 248;  // of a Plot of the usual size, within its axes
+  static bool over(const Box& a, const Box& b) { return a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1; }
+  double left(double x) const { return x_.share(x) * kPlotWidth; }
+  double top(double y) const { return (1 - y_.share(y)) * kPlotHeight; }
+
+  Scale x_, y_;
+  std::vector<Box> taken_;
+};
+
+}  // namespace
+
 std::string pareto_chart(const std::vector<FrontPoint>& points, const Metric& x_metric, const Metric& y_metric) {
   double most_x = 0, low = 1e300, high = -1e300;
   for (const FrontPoint& point : points) {
@@ -205,7 +252,8 @@ std::string pareto_chart(const std::vector<FrontPoint>& points, const Metric& x_
   }
   if (!stairs.empty()) stairs.emplace_back(x.max, stairs.back().second);
   plot.line(stairs, "front thin");
-  const bool few = points.size() <= 8;
+  Labels labels(x, y);
+  for (const FrontPoint& point : points) labels.keep_free(point.x, point.y);
   for (std::size_t i = 0; i < points.size(); ++i) {
     const FrontPoint& point = points[i];
     if (std::isnan(point.x) || std::isnan(point.y)) continue;
@@ -217,25 +265,23 @@ std::string pareto_chart(const std::vector<FrontPoint>& points, const Metric& x_
       plot.segment(point.x, point.y - point.y_interval->half_width, point.x, point.y + point.y_interval->half_width,
                    "whisker");
     const std::string figures = point.name + ": " + shown(y_metric, point.y) + ", " + shown(x_metric, point.x);
-    plot.dot(point.x, point.y, few ? 7 : 5, (best ? "fill " : "fill faint ") + point.css, figures);
-    if (few) {
-      const bool left = x.share(point.x) > 0.55;
-      plot.text(point.x, point.y, left ? -11 : 11, -9, left ? "end" : "start", "word", point.name);
-    }
+    plot.dot(point.x, point.y, points.size() <= 8 ? 7 : 5, (best ? "fill " : "fill faint ") + point.css, figures);
+    if (const auto spot = labels.place(point.x, point.y, point.label))
+      plot.text(point.x, point.y, spot->dx, spot->dy, spot->anchor, "word", point.label);
   }
   return plot.svg();
 }
 
 std::string interval_strip(double low, double middle, double high, double margin, double span, std::string_view css) {
-  constexpr double kWidth = 200, kHeight = 22, kMiddle = kWidth / 2;
+  constexpr double kWidth = 280, kHeight = 22, kMiddle = kWidth / 2;
   const auto at = [&](double value) {
     return kMiddle + std::clamp(span > 0 ? value / span : 0, -1.0, 1.0) * (kMiddle - 6);
   };
   const auto number = [](double value) { return short_number(value, 1); };
-  std::string out = "<svg class=\"strip\" viewBox=\"0 0 200 22\" role=\"img\" aria-label=\"interval\">";
+  std::string out = "<svg class=\"strip\" viewBox=\"0 0 280 22\" role=\"img\" aria-label=\"interval\">";
   out += "<rect class=\"margin\" x=\"" + number(at(-margin)) + "\" y=\"2\" width=\"" +
          number(std::max(1.0, at(margin) - at(-margin))) + "\" height=\"18\"/>";
-  out += "<line class=\"zero\" x1=\"100\" y1=\"0\" x2=\"100\" y2=\"22\"/>";
+  out += "<line class=\"zero\" x1=\"140\" y1=\"0\" x2=\"140\" y2=\"22\"/>";
   out += "<line class=\"reach " + std::string(css) + "\" x1=\"" + number(at(low)) + "\" y1=\"11\" x2=\"" +
          number(at(high)) + "\" y2=\"11\"/>";
   return out + "<circle class=\"fill " + std::string(css) + "\" cx=\"" + number(at(middle)) + "\" cy=\"" +
@@ -262,15 +308,33 @@ std::string unit_of(const Metric& metric) {
   return key.find("bytes") != std::string_view::npos ? "B" : "";
 }
 
-std::string shown(const Metric& metric, double value) {
-  if (std::isnan(value)) return "\u2013";
-  if (metric.is_share) return short_number(value * 100, 2) + " %";
+namespace {
+
+std::string shown_number(const Metric& metric, double value) {
+  if (metric.is_share) return short_number(value * 100, 2);
   const double size = std::abs(value);
-  const int decimals = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 5;
-  std::string number = short_number(value, decimals);
-  if (size >= 1000) number = (value < 0 ? "-" : "") + tool::grouped(static_cast<std::uint64_t>(std::llround(size)));
+  if (size >= 1000) return (value < 0 ? "-" : "") + tool::grouped(static_cast<std::uint64_t>(std::llround(size)));
+  return short_number(value, size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 5);
+}
+
+std::string with_unit(const Metric& metric, const std::string& number) {
   const std::string unit = unit_of(metric);
   return unit.empty() ? number : number + " " + unit;
+}
+
+}  // namespace
+
+std::pair<std::string, std::string> shown_apart(const Metric& metric, double value) {
+  if (std::isnan(value)) return {"\u2013", ""};
+  return {shown_number(metric, value), unit_of(metric)};
+}
+
+std::string shown(const Metric& metric, double value) {
+  return std::isnan(value) ? "\u2013" : with_unit(metric, shown_number(metric, value));
+}
+
+std::string shown_range(const Metric& metric, double low, double high) {
+  return with_unit(metric, shown_number(metric, low) + " to " + shown_number(metric, high));
 }
 
 }  // namespace hearth::simulate

@@ -25,7 +25,7 @@ std::string latency_curves(const std::vector<Curve>& curves, std::string_view of
 
 /// One point of a front: several settings judged by the same two metrics.
 struct FrontPoint {
-  std::string name, css;
+  std::string name, label, css;  ///< `label`: what stands beside it, where there is room.
   double x = 0, y = 0;
   std::optional<Interval> x_interval, y_interval;
 };
@@ -43,5 +43,9 @@ std::string range_strip(double p50, double p95, double p99, double scale_min, do
 std::string unit_of(const Metric& metric);
 /// A value in that unit; shares as percents.
 std::string shown(const Metric& metric, double value);
+/// The number and its unit, for where they are set apart.
+std::pair<std::string, std::string> shown_apart(const Metric& metric, double value);
+/// "13.2 to 13.7 ms".
+std::string shown_range(const Metric& metric, double low, double high);
 
 }  // namespace hearth::simulate

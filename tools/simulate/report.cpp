@@ -95,23 +95,51 @@ std::string groups_table(const Summary& summary, const Tally& all) {
                rows);
 }
 
+/// What a reason's name means (hearth/outcome.h).
+const char* words_of(std::string_view reason) {
+  constexpr std::array<std::pair<std::string_view, const char*>, 17> kWords = {{
+      {"local_by_default", "the plan was the edge"},
+      {"local_confident", "the local answer was good enough"},
+      {"local_only_permitted", "the cloud was wanted, and not permitted"},
+      {"no_room", "the deadline left no room for the cloud"},
+      {"cloud_unhealthy", "the cloud was known to be out of reach or busy"},
+      {"cloud_failed", "an attempt at the cloud failed"},
+      {"cloud_answered", "the cloud answered"},
+      {"not_worth_it", "the cloud would have cost more than it is worth"},
+      {"local_faster", "both were asked, and the edge came first"},
+      {"queue_full", "refused: the queue was full"},
+      {"queue_too_long", "refused: its turn would have come too late"},
+      {"no_permitted_site", "refused: no site was permitted"},
+      {"invalid_request", "refused: not a request that the model takes"},
+      {"deadline_passed", "nothing answered in time"},
+      {"edge_failed", "the local model failed, and the cloud could not answer"},
+      {"caller_cancelled", "withdrawn by the caller"},
+      {"shut_down", "withdrawn by shutdown"},
+  }};
+  for (const auto& [name, words] : kWords)
+    if (name == reason) return words;
+  return "";
+}
+
 std::string reasons_table(const Summary& summary, const Tally& all) {
   auto groups = summary.by(Summary::By::kReason);
   std::stable_sort(groups.begin(), groups.end(),
                    [](const auto& one, const auto& other) { return one.second.requests > other.second.requests; });
   std::string rows;
   for (const auto& [reason, tally] : groups) {
-    rows += "<tr><td><code>" + escaped(reason) +
-            "</code></td><td class=\"bar\"><div class=\"meter\"><i style=\"width:" +
-            short_number(100 * all.share(tally.requests), 1) + "%\"></i></div></td>" + cell(grouped(tally.requests)) +
-            cell(at(tally, 0.95)) + cell(share_of(tally, tally.right_in_time)) + "</tr>\n";
+    rows += "<tr><td><code>" + escaped(reason) + "</code></td><td class=\"left soft\">" + words_of(reason) +
+            "</td><td class=\"bar\"><div class=\"meter\"><i style=\"width:" +
+            short_number(100 * all.share(tally.requests), 1) + "%\"></i></div></td>" +
+            cell(share_of(all, tally.requests)) + cell(grouped(tally.requests)) + cell(at(tally, 0.5)) +
+            cell(at(tally, 0.95)) + cell(share_of(tally, tally.right_in_time)) +
+            cell(share_of(tally, tally.missed_cloud() + tally.missed_edge())) + "</tr>\n";
   }
-  return table(heads({"why", "", "requests", "p95 ms", "right, in time"}), rows);
+  return table(heads({"", "", "", "share", "requests", "p50 ms", "p95 ms", "right, in time", "other road right"}),
+               rows);
 }
 
 std::string components_table(const Summary& summary) {
-  constexpr std::array<const char*, kComponents> kWords = {"waiting for the edge", "on the edge", "on the network",
-                                                           "waiting at the server", "at the server"};
+  constexpr std::array<const char*, kComponents> kWords = {"edge queue", "edge", "network", "server queue", "server"};
   double low = 1e300, high = 0;
   for (std::size_t i = 0; i < kComponents; ++i) {
     const LatencyHistogram& times = summary.component(static_cast<Component>(i));
@@ -186,23 +214,31 @@ std::string regret_table(const Summary& summary, const Tally& all) {
   add(Summary::By::kStream);
   add(Summary::By::kClass);
   return tool::legend({{"good", "right and in time"}, {"fell", "what the oracle has besides"}}) +
-         table(heads({"", "", "reached", "oracle", "regret, points", "regret, US$ per 1,000"}), rows);
+         table(heads({"", "", "reached", "oracle", "points", "US$ / 1,000"}), rows) +
+         "<p class=\"after\">Points: right answers in time that the oracle has and the policy has not, in per cent of "
+         "the "
+         "requests. US$: what the policy paid more than the oracle for 1,000 requests.</p>\n";
 }
 
 std::string intervals_table(const Results& results) {
-  std::string rows;
+  std::vector<std::string> rows;
   for (const Metric& metric : metrics()) {
     const Estimate estimate = results.estimate(metric);
     if (std::isnan(estimate.value)) continue;
-    std::string range = "\u2013";
-    if (estimate.interval) {
-      const double half = estimate.interval->half_width;
-      range = shown(metric, estimate.value - half) + " to " + shown(metric, estimate.value + half);
-    }
-    rows += "<tr>" + cell(std::string(metric.words)) + cell(shown(metric, estimate.value), "ours") + cell(range) +
-            "</tr>\n";
+    const double half = estimate.interval ? estimate.interval->half_width : 0;
+    rows.push_back("<tr>" + cell(std::string(metric.words)) + cell(shown(metric, estimate.value), "ours") +
+                   cell(estimate.interval ? shown_range(metric, estimate.value - half, estimate.value + half)
+                                          : std::string("\u2013")) +
+                   "</tr>\n");
   }
-  return table(heads({"", "all runs", "95 % interval"}), rows);
+  std::string out = "<div class=\"two\">";
+  const std::size_t half = (rows.size() + 1) / 2;
+  for (std::size_t begin = 0; begin < rows.size(); begin += half) {
+    std::string part;
+    for (std::size_t i = begin; i < std::min(begin + half, rows.size()); ++i) part += rows[i];
+    out += table(heads({"", "value", "95 % interval"}), part);
+  }
+  return out + "</div>\n";
 }
 
 std::string curves(const Summary& summary, const Tally& all) {
@@ -253,7 +289,7 @@ std::string make_report(const ReportInput& input) {
     const std::string of_run = one ? "by arrival" : "by arrival, of the first seed";
     body += tool::card("wide", "Where requests were answered", of_run, served_chart(*input.timeline, input.marks));
     body += tool::card("half", "Latency over time", of_run, latency_over_time(*input.timeline, input.marks));
-    body += tool::card("half", "Under way over time", "arrived and not yet answered, all devices together",
+    body += tool::card("half", "Under way over time", "all devices together",
                        in_flight_over_time(*input.timeline, input.marks));
   }
   body += tool::card("half", "How long an answer takes", "each curve is a share of all requests of its kind",
@@ -265,8 +301,8 @@ std::string make_report(const ReportInput& input) {
                      roads_table(all));
   body += tool::card("half", "Regret", "against an oracle that knows the future and obeys the same permits",
                      regret_table(summary, all));
-  body += tool::card("half", "Why", "every request says what decided it", reasons_table(summary, all));
-  body += tool::card("half", "How sure the figures are",
+  body += tool::card("wide", "Why", "every request says what decided it", reasons_table(summary, all));
+  body += tool::card("wide", "How sure the figures are",
                      one ? "intervals from 20 stretches of the one run" : "intervals by Student's t over the seeds",
                      intervals_table(input.results));
   return tool::html_page(input.results.facts()[0].scenario, kSimulateStyle, body + "</div>\n" + footer(input.results));

@@ -21,7 +21,7 @@ svg .rail { stroke: var(--grid); stroke-width: 2; } svg .reach { stroke-width: 3
 svg .reach.good { stroke: var(--good); } svg .reach.bad { stroke: var(--bad); } svg .reach.edge { stroke: var(--edge); }
 svg .reach.cloud { stroke: var(--cloud); } svg .fill.good { fill: var(--good); } svg .fill.bad { fill: var(--bad); }
 svg .fill.same { fill: var(--soft); }
-td.strip { width: 34%; } td.left, th.left { text-align: left; }
+header .lead { max-width: 100ch; } td.strip { width: 44%; } td.bar { width: 26%; } .meter { min-width: 56px; } td.left, th.left { text-align: left; }
 td.good { color: var(--good); font-weight: 600; } td.bad { color: var(--bad); font-weight: 600; }
 td.soft, span.soft { color: var(--soft); }
 tr.group th { text-align: left; color: var(--ink); font-weight: 620; padding-top: 16px; }
@@ -29,12 +29,16 @@ table.roads td, table.roads th { padding: 9px 12px; } table.roads td:first-child
 table.roads td b { font-weight: 640; display: block; } table.roads td small { color: var(--soft); }
 table.roads .well { background: var(--good-field); } table.roads .waste { background: var(--waste-field); }
 table.roads .missed { background: var(--bad-field); }
-.reached { display: flex; height: 12px; min-width: 110px; border-radius: 6px; overflow: hidden; background: var(--grid); }
+.reached { display: flex; height: 12px; min-width: 56px; border-radius: 6px; overflow: hidden; background: var(--grid); }
 .reached i { background: var(--good); } .reached u { background: var(--fell); }
 .swatch.good { background: var(--good); } .swatch.well { background: var(--good-field); }
 .swatch.waste { background: var(--waste-field); } .swatch.missed { background: var(--bad-field); }
-p.after { font-size: 14px; color: var(--soft); margin-top: 12px; }
-pre { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", "Liberation Mono", monospace; margin: 6px 0 0; overflow-x: auto; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(380px, 1fr)); gap: 0 48px; }
+@media (max-width: 860px) { .two { grid-template-columns: minmax(0, 1fr); } }
+td:first-child { white-space: nowrap; } .two td:first-child { white-space: normal; } p.after { font-size: 14px; color: var(--soft); margin-top: 12px; }
+div.placed { display: flex; height: 14px; border-radius: 7px; overflow: hidden; background: var(--grid); }
+div.placed .swatch { height: 14px; border-radius: 0; margin: 0; } td.placed { width: 40%; }
+.swatch.lost { background: var(--lost); } pre { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", "Liberation Mono", monospace; margin: 6px 0 0; overflow-x: auto; }
 )css"
                                               R"css(
 svg .line.s0 { stroke: var(--s0); } svg .fill.s0 { fill: var(--s0); } .swatch.s0 { background: var(--s0); } th.s0 { color: var(--s0); }

@@ -3,8 +3,10 @@
 #include <array>
 #include <string_view>
 
+#include "tools/simulate/compare_command.h"
 #include "tools/simulate/run_command.h"
 #include "tools/simulate/swarm/swarm_command.h"
+#include "tools/simulate/sweep_command.h"
 
 namespace hearth::simulate {
 namespace {
@@ -15,6 +17,8 @@ struct Subcommand {
 };
 
 constexpr std::array kSubcommands = {
+    Subcommand{"compare", compare_main},
+    Subcommand{"sweep", sweep_main},
     Subcommand{"swarm", swarm_main},
 };
 

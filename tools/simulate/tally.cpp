@@ -43,7 +43,7 @@ constexpr Metric kMetrics[] = {
      [](const Tally& t) { return t.share(t.oracle_right()); }, true},
     {"regret_right_in_time_share", "regret, right and in time", Better::kLower,
      [](const Tally& t) { return t.share(t.oracle_right()) - t.share(t.right_in_time); }, true},
-    {"regret_usd_per_1000_requests", "regret, US dollars per 1,000", Better::kLower,
+    {"regret_usd_per_1000_requests", "regret, US dollars per 1,000", Better::kNeither,
      [](const Tally& t) { return per_request(t, (t.usd - t.oracle_usd) * 1000); }},
 };
 

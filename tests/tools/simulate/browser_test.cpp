@@ -9,8 +9,10 @@
 #include "tests/tools/simulate/synthetic_report.h"
 
 using namespace hearth;
+using simulate::test::comparison_of;
 using simulate::test::make_run;
 using simulate::test::report_of;
+using simulate::test::sweep_of;
 
 namespace {
 
@@ -97,4 +99,14 @@ TEST_CASE("the report of a run is drawn, light and dark, and nothing in it overl
 
 TEST_CASE("the report of several seeds is drawn as well") {
   look_at("seeds", report_of({make_run({.seed = 1}), make_run({.seed = 2}), make_run({.seed = 3})}));
+}
+
+TEST_CASE("the report of a comparison is drawn as well, of two policies and of many") {
+  const std::string story = "A commuter's phone on LTE.";
+  look_at("compare", make_comparison_report(comparison_of({0.9, 0.6}, 5), story));
+  look_at("compare_many", make_comparison_report(comparison_of({0.95, 0.8, 0.6, 0.4, 0.2, 0}, 3), story));
+}
+
+TEST_CASE("the report of a sweep is drawn as well") {
+  look_at("sweep", make_sweep_report(sweep_of({0.2, 0.4, 0.6, 0.8, 0.9}, 3), "A commuter's phone on LTE."));
 }

@@ -86,9 +86,9 @@ TEST_CASE("the time under way in all stretches together is the time that the req
 
 TEST_CASE("the Pareto front is what nothing else beats in both, by rising cost") {
   const std::vector<FrontPoint> points = {
-      {"dear and good", "", 3, 0.95, {}, {}}, {"cheap and poor", "", 1, 0.80, {}, {}},
-      {"beaten", "", 2, 0.79, {}, {}},        {"between", "", 2, 0.9, {}, {}},
-      {"unknown", "", NAN, 0.99, {}, {}},     {"as good, dearer", "", 4, 0.95, {}, {}}};
+      {"dear and good", "", "", 3, 0.95, {}, {}}, {"cheap and poor", "", "", 1, 0.80, {}, {}},
+      {"beaten", "", "", 2, 0.79, {}, {}},        {"between", "", "", 2, 0.9, {}, {}},
+      {"unknown", "", "", NAN, 0.99, {}, {}},     {"as good, dearer", "", "", 4, 0.95, {}, {}}};
   CHECK(pareto_front(points, true) == std::vector<std::size_t>{1, 3, 0});
   CHECK(pareto_front(points, false) == std::vector<std::size_t>{1, 2});
 }

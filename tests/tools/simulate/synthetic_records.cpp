@@ -107,11 +107,12 @@ MadeRun make_run(const Made& made) {
   run.facts.warm_up = made.warm_up;
   run.facts.devices = made.devices;
   RandomStream arrivals(made.seed, "arrivals"), random(made.seed, "requests");
-  const double gap_ms = to_ms(made.length) / static_cast<double>(made.requests);
-  Duration at{};
+  std::vector<Duration> times;  // a Poisson process, given how many come
+  for (std::uint64_t i = 0; i < made.requests; ++i)
+    times.emplace_back(arrivals.below(static_cast<std::uint64_t>(made.length.count())));
+  std::sort(times.begin(), times.end());
   for (std::uint64_t id = 1; id <= made.requests; ++id) {
-    at = std::min(at + from_ms(arrivals.exponential(gap_ms)), made.length - Duration(1));
-    run.records.push_back(draw(random, made, TimePoint(at), id));
+    run.records.push_back(draw(random, made, TimePoint(times[id - 1]), id));
     run.facts.attempts += run.records.back().attempts;
   }
   std::stable_sort(run.records.begin(), run.records.end(), [](const Record& one, const Record& other) {
