@@ -13,6 +13,7 @@ Duration whole(double ns) { return Duration(std::llround(ns)); }
 
 void PassTimes::observe(std::size_t size, Duration took, TimePoint now) {
   forecast_.observe(took, now);
+  largest_ = std::max(largest_, size);
   Size& one = sizes_[size - 1];
   const auto ns = static_cast<double>(took.count());
   if (one.seen) {

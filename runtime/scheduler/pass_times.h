@@ -24,7 +24,9 @@ class PassTimes {
   explicit PassTimes(std::size_t size_max) : sizes_(size_max) {}
 
   void observe(std::size_t size, Duration took, TimePoint now);
-  bool known() const { return forecast_.samples() > 0; }
+  bool known() const { return largest_ > 0; }
+  /// The largest size ever measured.
+  std::size_t largest() const { return largest_; }
   /// As a rule; zero while nothing is known. Sizes are 1 to `size_max`.
   Duration usual(std::size_t size) const;
   /// Hardly ever longer: the mean and four deviations.
@@ -43,6 +45,7 @@ class PassTimes {
 
   signals::Forecast forecast_{Duration{}};
   std::vector<Size> sizes_;
+  std::size_t largest_ = 0;
 };
 
 }  // namespace hearth::scheduler
