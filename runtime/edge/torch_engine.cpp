@@ -7,9 +7,12 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include <hearth/random.h>
 
 #include "runtime/base/digest.h"
 #include "runtime/base/json_reader.h"
@@ -19,6 +22,7 @@
 namespace hearth::edge {
 namespace {
 
+constexpr std::size_t kTrialRows = 4;
 constexpr int kWarmUpPasses = 4;  // The executor profiles the first, optimizes, and is then as it stays.
 
 std::optional<at::ScalarType> scalar_type(Datatype type) {
@@ -106,7 +110,7 @@ void bound_this_thread() {
 }
 
 /// A loaded file. Threads: run() from any; LibTorch's executor is shared and locks inside.
-class TorchModel final : public EdgeModel, public std::enable_shared_from_this<TorchModel> {
+class TorchModel final : public EdgeModel, public BatchedModel, public std::enable_shared_from_this<TorchModel> {
  public:
   TorchModel(torch::jit::Module module, const EdgeBinding& binding, std::string sha256,
              std::shared_ptr<WarningSink> sink, std::shared_ptr<WorkerPool> workers)
@@ -124,12 +128,19 @@ class TorchModel final : public EdgeModel, public std::enable_shared_from_this<T
 
   const std::string& sha256() const override { return sha256_; }
   Outputs run(std::span<const Tensor> inputs) override;
-  void start(std::span<const Tensor> inputs, Callback done) override;
+  void start(std::span<const Tensor> inputs, EdgeModel::Callback done) override;
+  BatchedModel* batched() override { return makes_batches_ ? this : nullptr; }
+  void start_batch(std::span<const Inputs> batch, BatchedModel::Callback done) override;
 
   /// Runs on zeros until the executor is settled, and compares what comes with the binding.
   Status warm_up();
+  /// From here on batched(), if each row of a pass over `rows` of them comes out as it does alone. After warm_up().
+  Status try_batches(std::size_t rows);
 
  private:
+  Status check_rows(const std::vector<std::vector<Tensor>>& rows);
+  std::vector<Outputs> run_batch(std::span<const Inputs> batch);
+  Result<std::vector<Outputs>> run_rows(std::span<const Inputs> batch);
   Status check_outputs(const c10::IValue& given) const;
   Outputs copy_out(const c10::IValue& given) const;
 
@@ -144,6 +155,7 @@ class TorchModel final : public EdgeModel, public std::enable_shared_from_this<T
   const std::shared_ptr<WarningSink> sink_;
   const std::shared_ptr<WorkerPool> workers_;
   bool writes_inputs_ = false;  // The script works in place on its inputs, so it gets copies.
+  bool makes_batches_ = false;
 };
 
 EdgeModel::Outputs TorchModel::run(std::span<const Tensor> inputs) {
@@ -172,12 +184,76 @@ EdgeModel::Outputs TorchModel::run(std::span<const Tensor> inputs) {
   }
 }
 
-void TorchModel::start(std::span<const Tensor> inputs, Callback done) {
-  auto shared_done = std::make_shared<Callback>(std::move(done));
+void TorchModel::start(std::span<const Tensor> inputs, EdgeModel::Callback done) {
+  auto shared_done = std::make_shared<EdgeModel::Callback>(std::move(done));
   workers_->post({[self = shared_from_this(), inputs, shared_done] { (*shared_done)(self->run(inputs)); },
                   [shared_done] {
                     (*shared_done)(Error{ErrorCode::kCancelled, "the edge engine was stopped before the pass began"});
                   }});
+}
+
+void TorchModel::start_batch(std::span<const Inputs> batch, BatchedModel::Callback done) {
+  auto shared_done = std::make_shared<BatchedModel::Callback>(std::move(done));
+  workers_->post({[self = shared_from_this(), batch, shared_done] { (*shared_done)(self->run_batch(batch)); },
+                  [size = batch.size(), shared_done] {
+                    const Error stopped{ErrorCode::kCancelled, "the edge engine was stopped before the pass began"};
+                    (*shared_done)(std::vector<Outputs>(size, Outputs(stopped)));
+                  }});
+}
+
+/// A pass that fails as a whole is taken apart: what is wrong with one request is that one's.
+std::vector<EdgeModel::Outputs> TorchModel::run_batch(std::span<const Inputs> batch) {
+  if (batch.size() > 1) {
+    if (auto answers = run_rows(batch); answers.ok()) return std::move(answers).value();
+  }
+  std::vector<Outputs> answers;
+  for (const Inputs& inputs : batch) answers.push_back(run(inputs));
+  return answers;
+}
+
+/// One pass: the requests' inputs one below the other, and of what comes each its row.
+Result<std::vector<EdgeModel::Outputs>> TorchModel::run_rows(std::span<const Inputs> batch) {
+  bound_this_thread();
+  const WarningRoute route(sink_.get());
+  const Error failed{ErrorCode::kInternal, file_ + ": the pass over a batch failed"};
+  const auto rows = static_cast<std::int64_t>(batch.size());
+  try {
+    const c10::InferenceMode inference;
+    torch::jit::Stack stack = {self_};
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      std::vector<std::int64_t> shape = inputs_[i].shape;
+      shape[0] = rows;
+      const auto all = at::empty(shape, types_[i]);
+      const std::size_t bytes = all.nbytes() / batch.size();
+      auto* to = static_cast<std::byte*>(all.data_ptr());
+      for (const Inputs& inputs : batch) {
+        if (inputs.size() != inputs_.size() || inputs[i].data.size() != bytes) return failed;
+        std::memcpy(to, inputs[i].data.data(), bytes);
+        to += bytes;
+      }
+      stack.emplace_back(all);
+    }
+    forward_->run(stack);
+    const auto tensors = tensors_of(stack.front());
+    if (!tensors.ok() || tensors.value().size() != outputs_.size()) return failed;
+    std::vector<std::vector<Tensor>> answers(batch.size());
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      TensorSpec spec = outputs_[i];
+      spec.shape[0] = rows;
+      if (!fits(tensors.value()[i], spec)) return failed;
+      const at::Tensor dense = tensors.value()[i].contiguous();
+      const std::size_t bytes = dense.nbytes() / batch.size();
+      const auto* from = static_cast<const std::byte*>(dense.data_ptr());
+      for (auto& answer : answers) {
+        Tensor& out = answer.emplace_back();
+        out.datatype = spec.datatype;
+        out.shape = outputs_[i].shape;
+        out.data.assign(from, from + bytes);
+        from += bytes;
+      }
+    }
+    return std::vector<Outputs>(std::make_move_iterator(answers.begin()), std::make_move_iterator(answers.end()));
+  } catch (const std::exception&) { return failed; }
 }
 
 EdgeModel::Outputs TorchModel::copy_out(const c10::IValue& given) const {
@@ -246,6 +322,64 @@ Status TorchModel::warm_up() {
   return Done{};
 }
 
+/// Rows whose sizes differ a lot, so that it shows when one has a part in another's answer: a common scale, a mean.
+Status TorchModel::try_batches(std::size_t rows) {
+  RandomStream random(1, "rows of a batch");
+  std::vector<std::vector<Tensor>> requests(rows);
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      const auto options = at::TensorOptions(types_[i]);
+      auto made = at::empty(inputs_[i].shape, at::kDouble);
+      auto* const values = made.data_ptr<double>();
+      // Whole numbers may be indices: none is above 1.
+      const bool real = at::isFloatingType(types_[i]);
+      for (std::int64_t k = 0; k < made.numel(); ++k)
+        values[k] =
+            real ? (2 * random.uniform() - 1) * static_cast<double>(1 + 4 * row) : static_cast<double>(random.below(2));
+      made = made.to(options);
+      Tensor& input = requests[row].emplace_back();
+      input.datatype = inputs_[i].datatype;
+      input.shape = inputs_[i].shape;
+      const auto* const bytes = static_cast<const std::byte*>(made.data_ptr());
+      input.data.assign(bytes, bytes + made.nbytes());
+    }
+  }
+  for (int pass = 0; pass < kWarmUpPasses; ++pass) {
+    if (auto same = check_rows(requests); !same.ok()) return same;
+  }
+  makes_batches_ = true;
+  return Done{};
+}
+
+Status TorchModel::check_rows(const std::vector<std::vector<Tensor>>& rows) {
+  const std::vector<Inputs> batch(rows.begin(), rows.end());
+  const auto together = run_rows(batch);
+  if (!together.ok()) return together.error();
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const auto alone = run(rows[row]);
+    if (!alone.ok()) return alone.error();
+    const auto& shared = together.value()[row].value();
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      const auto tensor = [&](const Tensor& from) {
+        return at::from_blob(const_cast<std::byte*>(from.data.data()), from.shape, *scalar_type(from.datatype))
+            .to(at::kDouble);
+      };
+      const at::Tensor expected = tensor(alone.value()[i]), got = tensor(shared[i]);
+      const double largest = expected.numel() > 0 ? expected.abs().max().item<double>() : 0;
+      if (at::allclose(got, expected, 1e-4, 1e-4 * largest, true)) continue;
+      return {ErrorCode::kInvalidArgument, file_ + ": an answer depends on what else is in the batch"};
+    }
+  }
+  return Done{};
+}
+
+/// Whether each tensor begins with a dimension of 1, and has no dimension of any size.
+bool is_one_row(std::span<const TensorSpec> specs) {
+  return std::ranges::all_of(specs, [](const TensorSpec& spec) {
+    return !spec.shape.empty() && spec.shape[0] == 1 && std::ranges::count(spec.shape, -1) == 0;
+  });
+}
+
 Status check_specs(const EdgeBinding& binding) {
   for (const auto* specs : {&binding.inputs, &binding.outputs}) {
     if (specs->empty()) return Error{ErrorCode::kInvalidArgument, binding.file + ": no inputs or no outputs are bound"};
@@ -276,8 +410,9 @@ void bound_threads() {
 class TorchEngine::Process {
  public:
   Process(std::size_t threads, LogLine log)
-      : sink(std::make_shared<WarningSink>(std::move(log))), workers(std::make_shared<WorkerPool>(threads)) {}
+      : log(log), sink(std::make_shared<WarningSink>(std::move(log))), workers(std::make_shared<WorkerPool>(threads)) {}
 
+  const LogLine log;
   const std::shared_ptr<WarningSink> sink;
   const std::shared_ptr<WorkerPool> workers;
 };
@@ -311,7 +446,12 @@ Result<std::shared_ptr<EdgeModel>> TorchEngine::load(const EdgeBinding& binding)
   const auto make = [&](torch::jit::Module ready) {
     if (at::globalContext().qEngine() == at::QEngine::QNNPACK) calm_qnnpack(ready);
     model = std::make_shared<TorchModel>(std::move(ready), binding, sha256, process_->sink, process_->workers);
-    return model->warm_up();
+    Status warm = model->warm_up();
+    const bool rows = binding.batch_max > 1 && is_one_row(binding.inputs) && is_one_row(binding.outputs);
+    if (!warm.ok() || !rows) return warm;
+    const Status batches = model->try_batches(std::min<std::size_t>(binding.batch_max, kTrialRows));
+    if (!batches.ok() && process_->log) process_->log(batches.error().message);
+    return warm;
   };
   try {
     const torch::NoGradGuard no_gradients;

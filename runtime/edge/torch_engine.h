@@ -41,7 +41,9 @@ class TorchEngine {
   /// Reads, checks, freezes and warms up a model; any number may be loaded at a time. Takes as long as a few forward
   /// passes. Errors, one line that names the file: kNotFound; kCorrupt for an empty, cut or non-TorchScript file and
   /// for a SHA-256 other than the binding's; kInvalidArgument when the model cannot run on the binding's inputs or
-  /// gives other outputs than the binding's; kResourceExhausted above 2 GiB.
+  /// gives other outputs than the binding's; kResourceExhausted above 2 GiB. With a `batch_max` above 1 it is also tried
+  /// on rows together: where each does not come out as it does alone, within 0.0001 of the largest, the model makes no
+  /// batches (EdgeModel::batched()) and the log says so.
   Result<std::shared_ptr<EdgeModel>> load(const EdgeBinding& binding);
 
   /// What computes the quantized layers of a file of this size: "onednn", "qnnpack", "fbgemm" or "none". Small files

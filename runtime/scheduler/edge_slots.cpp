@@ -99,19 +99,26 @@ bool EdgeSlots::ripe(LaneId id, TimePoint now) const {
          std::any_of(waiting.begin(), waiting.end(), [now](const Waiting& one) { return one.ripe <= now; });
 }
 
-/// How many from the front of a lane share the next pass: as many as leave the first that can still be in time its
-/// time.
-std::size_t EdgeSlots::company(LaneId id, TimePoint now) const {
+EdgeSlots::Share EdgeSlots::next_share(LaneId id, TimePoint now) const {
   const Model& model = models_[id.model];
+  const auto& times = model.times;
   const auto& waiting = lane_of(id).waiting;
-  std::size_t most = std::min(waiting.size(), model.batch_max);
-  if (most == 1) return most;
-  std::size_t lost = 0;  // before the first that can still be in time
-  while (lost < most && waiting[waiting.size() - 1 - lost].deadline < now + model.times.usual(1)) ++lost;
-  if (lost == most) return most;
-  const TimePoint deadline = waiting[waiting.size() - 1 - lost].deadline;
-  while (most > lost + 1 && now + model.times.at_most(most) > deadline) --most;
-  return most;
+  const std::size_t count = waiting.size();
+  const auto deadline = [&](std::size_t i) { return waiting[count - 1 - i].deadline; };
+  const auto full = [&](std::size_t i) { return std::min(count - i, model.batch_max); };
+
+  std::size_t first = 0;
+  while (first < count && deadline(first) < now + times.usual(1)) ++first;
+  if (first == count) return {0, full(0)};  // nobody can be in time
+  std::size_t size = full(first);
+  while (size > 1 && now + times.at_most(size) > deadline(first)) --size;
+  if (size == full(first)) return {first, size};
+
+  const std::size_t behind = first + size;
+  if (now + times.usual(size) + times.at_most(full(behind)) <= deadline(behind)) return {first, size};
+  for (std::size_t i = first + 1; i < count && full(i) > size; ++i)
+    if (now + times.at_most(full(i)) <= deadline(i)) return {i, full(i)};
+  return {first, size};
 }
 
 bool EdgeSlots::open_for(std::uint16_t model) const {
@@ -134,13 +141,14 @@ std::span<const RequestId> EdgeSlots::next(TimePoint now) {
   if (best == nullptr) return {};
   const LaneId id = *best;
   auto& waiting = lane_of(id).waiting;
-  const std::size_t size = company(id, now);
+  const auto [first, size] = next_share(id, now);
   const std::uint16_t slot = begin_pass(id, size, now);
-  for (std::size_t i = 0; i < size; ++i) {
-    chosen_.push_back(waiting.back().id);
-    slot_of_.emplace(waiting.back().id, slot);
-    waiting.pop_back();
+  const auto end = waiting.end() - static_cast<std::ptrdiff_t>(first), begin = end - static_cast<std::ptrdiff_t>(size);
+  for (auto one = end; one-- != begin;) {
+    chosen_.push_back(one->id);
+    slot_of_.emplace(one->id, slot);
   }
+  waiting.erase(begin, end);
   waiting_ -= size;
   if (waiting.empty()) std::erase(lanes_, id);
   return chosen_;
@@ -259,7 +267,8 @@ Duration EdgeSlots::wait(const Ask& one, TimePoint now) {
 bool EdgeSlots::hopeless(const Ask& one, TimePoint now) {
   const Model& model = models_[one.model];
   if (!free_.empty() || model.times.forecast().samples() < kSamplesToRefuse) return false;
-  const std::size_t size = ahead_of(one) % model.batch_max + 1;
+  // Those behind it will fill its pass, as full as passes have been.
+  const std::size_t size = model.times.largest();
   const Duration waits = wait(one, now), takes = model.times.usual(size);
   // 1.28 standard deviations of a sum of so many passes (each 1.25 mean deviations), and of where in theirs the other
   // slots are.

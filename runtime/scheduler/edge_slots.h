@@ -23,7 +23,9 @@ namespace hearth::scheduler {
 /// Chase, Kaur, SIGMETRICS 2004): a pass is charged with its time over the share, first by forecast, then as measured.
 /// A full queue gives its places the same way (McKenney, "Stochastic fairness queueing", INFOCOM 1990).
 ///
-/// A pass takes up to `edge.batch_max` requests from the front of one lane, as many as can be in time. A lane that has
+/// A pass takes up to `edge.batch_max` requests from the front of one lane, so few that its first is in time. One that
+/// cannot be in time any more lets those behind it go first; and when a small pass for the first would make those
+/// behind it late, it is given up for a full one (as Nexus drops early, Shen and others, SOSP 2019). A lane that has
 /// fewer waits for company while slots are free for all that wait: until its oldest has waited `edge.batch_wait`, or
 /// until one of them would be late in a full pass. No pass measured yet, a full queue, or more lanes than free slots:
 /// nobody waits for company.
@@ -127,7 +129,11 @@ class EdgeSlots {
   void wake(LaneId id);
   bool before(LaneId one, LaneId other) const;
   bool ripe(LaneId id, TimePoint now) const;
-  std::size_t company(LaneId id, TimePoint now) const;
+  /// Of a lane: so many from the first-th in line on.
+  struct Share {
+    std::size_t first, size;
+  };
+  Share next_share(LaneId id, TimePoint now) const;
   std::size_t ahead_of(const Ask& one) const;
   std::uint16_t begin_pass(LaneId lane, std::size_t size, TimePoint now);
   /// What another lane does before a certain request's turn, which is in `t`: backlog + rate * t, but no more than

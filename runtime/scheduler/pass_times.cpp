@@ -13,6 +13,7 @@ Duration whole(double ns) { return Duration(std::llround(ns)); }
 
 void PassTimes::observe(std::size_t size, Duration took, TimePoint now) {
   forecast_.observe(took, now);
+  largest_ = std::max(largest_, size);
   Size& one = sizes_[size - 1];
   const auto ns = static_cast<double>(took.count());
   if (one.seen) {
@@ -30,6 +31,7 @@ void PassTimes::observe(std::size_t size, Duration took, TimePoint now) {
 void PassTimes::start_from(const signals::QuantileSketch& profile) {
   if (profile.weight() <= 0) return;
   forecast_.start_from(profile);
+  largest_ = std::max<std::size_t>(largest_, 1);
   Size& one = sizes_.front();
   one.mean = static_cast<double>(profile.quantile(0.5).count());
   one.deviation = std::max(0.0, static_cast<double>(profile.quantile(0.9).count()) - one.mean) / 2;

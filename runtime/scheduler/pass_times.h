@@ -26,7 +26,9 @@ class PassTimes {
   void observe(std::size_t size, Duration took, TimePoint now);
   /// What an earlier run, or `hearth profile`, saw of passes of one request. Before the first pass.
   void start_from(const signals::QuantileSketch& profile);
-  bool known() const { return forecast_.samples() > 0; }
+  bool known() const { return largest_ > 0; }
+  /// The largest size ever measured.
+  std::size_t largest() const { return largest_; }
   /// As a rule; zero while nothing is known. Sizes are 1 to `size_max`.
   Duration usual(std::size_t size) const;
   /// Hardly ever longer: the mean and four deviations.
@@ -45,6 +47,7 @@ class PassTimes {
 
   signals::Forecast forecast_{Duration{}};
   std::vector<Size> sizes_;
+  std::size_t largest_ = 0;
 };
 
 }  // namespace hearth::scheduler

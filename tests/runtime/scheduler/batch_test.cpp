@@ -148,22 +148,40 @@ TEST_CASE("a batch stays so small that its first is in time", "[scheduler][batch
   const TimePoint then = bench.now;
   const RequestId running = ++bench.id, first = running + 1;
   bench.tell(local(running), then);
-  bench.tell(local(first, milliseconds(25)), then);
+  bench.tell(local(first, milliseconds(40)), then);
   for (RequestId id = first + 1; id <= first + 3; ++id) bench.tell(local(id), then);
   // 12.9 ms are left: enough for two.
-  CHECK(passes_in(bench.tell(EdgeFinished{running, true, 1}, then + microseconds(12'100))) ==
+  CHECK(passes_in(bench.tell(EdgeFinished{running, true, 1}, then + microseconds(27'100))) ==
         std::vector<std::vector<RequestId>>{{first, first + 1}});
 }
 
-TEST_CASE("one that is lost already does not keep the others from sharing a pass", "[scheduler][batch]") {
+TEST_CASE("one that cannot be in time any more lets the others go first", "[scheduler][batch]") {
   Taught bench(batching(4, {}));
   const TimePoint then = bench.now;
   const RequestId running = ++bench.id, lost = running + 1;
   bench.tell(local(running), then);
-  bench.tell(local(lost, milliseconds(25)), then);
+  bench.tell(local(lost, milliseconds(40)), then);
   for (RequestId id = lost + 1; id <= lost + 3; ++id) bench.tell(local(id), then);
-  CHECK(passes_in(bench.tell(EdgeFinished{running, true, 1}, then + milliseconds(20))) ==
-        std::vector<std::vector<RequestId>>{{lost, lost + 1, lost + 2, lost + 3}});
+  CHECK(passes_in(bench.tell(EdgeFinished{running, true, 1}, then + milliseconds(35))) ==
+        std::vector<std::vector<RequestId>>{{lost + 1, lost + 2, lost + 3}});
+  CHECK(only<Finish>(bench.tell(TimerFired{lost}, then + milliseconds(40))).reason == Reason::kDeadlinePassed);
+}
+
+TEST_CASE("a small pass for the first is given up for a full one when those behind would be late else",
+          "[scheduler][batch]") {
+  const bool crowded = GENERATE(false, true);
+  Taught bench(batching(4, {}));
+  const TimePoint then = bench.now;
+  const RequestId running = ++bench.id, first = running + 1;
+  bench.tell(local(running), then);
+  bench.tell(local(first, milliseconds(40)), then);  // 12.5 are left when the slot is free: a pass of two
+  for (RequestId id = first + 1; id <= first + 5; ++id) bench.tell(local(id, milliseconds(crowded ? 50 : 60)), then);
+  const auto begun = passes_in(bench.tell(EdgeFinished{running, true, 1}, then + microseconds(27'500)));
+  if (crowded) {
+    CHECK(begun == std::vector<std::vector<RequestId>>{{first + 1, first + 2, first + 3, first + 4}});
+  } else {
+    CHECK(begun == std::vector<std::vector<RequestId>>{{first, first + 1}});
+  }
 }
 
 TEST_CASE("a batch holds one priority, the more urgent first, and in it the nearest deadlines", "[scheduler][batch]") {
@@ -285,6 +303,7 @@ struct BatchWorld {
     config.models[1].edge.batch_max = 1 + random.below(6);
     config.models[1].edge.share = 1 + static_cast<double>(random.below(4));
     bench = std::make_unique<Bench>(config);
+    for (const auto& pair : config.models) times.emplace_back(pair.edge.batch_max);
   }
 
   std::uint64_t batch_max(RequestId id) const { return config.models[known.at(id).model].edge.batch_max; }
@@ -318,12 +337,17 @@ struct BatchWorld {
       if (i > 0) RC_ASSERT(first_of(pass[i - 1], pass[i]));
       waiting.erase(pass[i]);
     }
-    for (const RequestId left : waiting) {  // nobody was passed over in its lane
-      const Known& one = known.at(left);
-      if (one.model == known.at(pass[0]).model && one.priority == known.at(pass[0]).priority)
-        RC_ASSERT(first_of(pass.back(), left));
+    for (const RequestId left : waiting) {  // who is passed over in its lane would be late
+      const Known &one = known.at(left), &taken = known.at(pass[0]);
+      if (one.model != taken.model || one.priority != taken.priority || first_of(pass.back(), left)) continue;
+      const PassTimes& takes = times[one.model];
+      RC_ASSERT(first_of(left, pass[0]));
+      Duration longest = takes.usual(1);
+      for (std::size_t size = 1; size <= batch_max(left); ++size) longest = std::max(longest, takes.at_most(size));
+      RC_ASSERT(one.deadline < now + longest);
     }
     running.push_back(pass);
+    began[pass[0]] = now;
   }
   /// With a slot free, nobody waits beyond its bound, nobody else than by one lane for each slot, and no full batch.
   void check_wait() {
@@ -352,7 +376,10 @@ struct BatchWorld {
     if (running.empty()) return;
     const auto pass = running[random.below(running.size())];
     for (std::size_t i = 0; i < pass.size(); ++i) {
-      if (i + 1 == pass.size()) std::erase(running, pass);
+      if (i + 1 == pass.size()) {
+        std::erase(running, pass);
+        times[known.at(pass[0]).model].observe(pass.size(), now - began.at(pass[0]), now);
+      }
       tell(EdgeFinished{pass[i], random.below(5) != 0, 1});
     }
   }
@@ -380,6 +407,8 @@ struct BatchWorld {
   std::map<RequestId, TimePoint> timers;
   std::set<RequestId> waiting;
   std::vector<std::vector<RequestId>> running;
+  std::map<RequestId, TimePoint> began;  ///< Of passes, by their first.
+  std::vector<PassTimes> times;          ///< What the scheduler has learned of each model.
   std::map<RequestId, int> outcomes;
 };
 
