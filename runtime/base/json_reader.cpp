@@ -27,7 +27,7 @@ std::string escaped(std::string_view key) {
 std::string printable(std::string_view text) {
   std::string line(text.substr(0, 60));
   std::replace_if(
-      line.begin(), line.end(), [](char c) { return (c >= 0 && c < ' ') || c == 127; }, '?');
+      line.begin(), line.end(), [](unsigned char c) { return c < ' ' || c == 127; }, '?');
   if (text.size() > 60) {
     while (!line.empty() && (static_cast<unsigned char>(line.back()) & 0xc0) == 0x80) line.pop_back();
     line += "...";

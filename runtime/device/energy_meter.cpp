@@ -1,8 +1,10 @@
 #include "runtime/device/energy_meter.h"
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 namespace hearth::device {
 namespace {
@@ -19,37 +21,47 @@ std::string first_line(const fs::path& file) {
 std::optional<std::uint64_t> number_in(const fs::path& file) {
   const std::string line = first_line(file);
   std::uint64_t number = 0;
-  if (std::from_chars(line.data(), line.data() + line.size(), number).ec != std::errc()) return {};
+  const auto [end, failure] = std::from_chars(line.data(), line.data() + line.size(), number);
+  if (failure != std::errc() || end != line.data() + line.size()) return std::nullopt;
   return number;
+}
+
+Error unreadable(const std::string& counter) {
+  return {ErrorCode::kUnavailable, counter + ": cannot be read (kernels show it to root alone)"};
 }
 
 }  // namespace
 
-std::optional<EnergyMeter> EnergyMeter::open(const std::string& sys) {
-  EnergyMeter meter;
+Result<EnergyMeter> EnergyMeter::open(const std::string& sys) {
+  const fs::path root = fs::path(sys) / "class/powercap";
   std::error_code failure;
-  for (const auto& zone : fs::directory_iterator(fs::path(sys) / "class/powercap", failure)) {
-    // Not its parts, which the package counts already, nor the platform ("psys"), which counts the package.
-    if (!first_line(zone.path() / "name").starts_with("package-")) continue;
-    const auto now = number_in(zone.path() / "energy_uj");
-    const auto range = number_in(zone.path() / "max_energy_range_uj");
-    if (!now || !range) return {};  // some packages without the others would be a wrong figure
-    meter.packages_.push_back({(zone.path() / "energy_uj").string(), *range, *now});
+  std::vector<fs::path> folders;
+  for (const auto& entry : fs::directory_iterator(root, failure)) folders.push_back(entry.path());
+  std::ranges::sort(folders);
+  std::vector<Zone> zones;
+  for (const fs::path& folder : folders) {
+    // Cores and graphics lie within the package; "psys" holds all again, and so does what intel-rapl-mmio shows.
+    if (!folder.filename().string().starts_with("intel-rapl:")) continue;
+    const std::string name = first_line(folder / "name");
+    if (!name.starts_with("package-") && name != "dram") continue;
+    Zone zone{(folder / "energy_uj").string(), number_in(folder / "max_energy_range_uj").value_or(0)};
+    const auto now = number_in(zone.counter);
+    if (!now) return unreadable(zone.counter);
+    zone.before_uj = *now;
+    zones.push_back(std::move(zone));
   }
-  if (meter.packages_.empty()) return {};
-  return meter;
+  if (zones.empty()) return Error{ErrorCode::kNotFound, root.string() + ": no energy counter of a processor package"};
+  return EnergyMeter(std::move(zones));
 }
 
-std::optional<double> EnergyMeter::joules() {
-  for (Package& package : packages_) {
-    const auto now = number_in(package.counter);
-    if (!now) return {};
-    const std::uint64_t used =
-        *now >= package.last_uj ? *now - package.last_uj : *now + package.range_uj - package.last_uj;
-    joules_ += static_cast<double>(used) / 1e6;
-    package.last_uj = *now;
+Result<double> EnergyMeter::joules() {
+  for (Zone& zone : zones_) {
+    const auto now = number_in(zone.counter);
+    if (!now) return unreadable(zone.counter);
+    taken_uj_ += *now - zone.before_uj + (*now < zone.before_uj ? zone.range_uj : 0);
+    zone.before_uj = *now;
   }
-  return joules_;
+  return static_cast<double>(taken_uj_) * 1e-6;
 }
 
 }  // namespace hearth::device

@@ -71,7 +71,7 @@ const char* what_is_wrong(const HttpMessage& message, const Auth& auth) {
   }
   for (const auto& [name, value] : message.headers) {
     if (!is_token(name)) return "a header name is not a token";
-    if (std::any_of(value.begin(), value.end(), [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; })) {
+    if (std::any_of(value.begin(), value.end(), [](unsigned char c) { return (c < ' ' && c != '\t') || c == 0x7f; })) {
       return "a header value holds control characters";
     }
     if (!key_header.empty() && equal_ignoring_case(name, key_header)) return "a header belongs to the credential";

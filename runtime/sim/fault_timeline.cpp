@@ -170,7 +170,7 @@ void read_parameter(JsonReader& reader, std::string_view key, FaultSpec& spec) {
   if (key == "retry_after" && reader.has(key)) {
     reader.read(key, spec.retry_after);
     spec.has_retry_after = true;
-    const auto control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
+    const auto control = [](unsigned char c) { return c < ' ' || c == 0x7f; };
     if (std::any_of(spec.retry_after.begin(), spec.retry_after.end(), control)) {
       reader.problem(key, "holds control characters");
     }

@@ -58,6 +58,12 @@ struct Row {
   std::optional<double> joules = 0.0;
 };
 
+std::optional<double> read(device::EnergyMeter* meter) {
+  if (meter == nullptr) return {};
+  const auto joules = meter->joules();
+  return joules.ok() ? std::optional(joules.value()) : std::nullopt;
+}
+
 Status measure_round(EdgeModel& model, Row& row, Duration round, device::EnergyMeter* meter) {
   const std::size_t count = row.inputs.size();
   std::vector<Seen> seen(count);
@@ -72,12 +78,12 @@ Status measure_round(EdgeModel& model, Row& row, Duration round, device::EnergyM
     });
   }
   together.arrive_and_wait();
-  const auto joules_before = meter != nullptr ? meter->joules() : std::nullopt;
+  const auto joules_before = read(meter);
   const auto began = Clock::now();
   together.arrive_and_wait();
   threads.clear();  // joins
   row.seconds += std::chrono::duration<double>(Clock::now() - began).count();
-  const auto joules_after = meter != nullptr ? meter->joules() : std::nullopt;
+  const auto joules_after = read(meter);
   if (!joules_before || !joules_after) row.joules.reset();
   if (row.joules) *row.joules += *joules_after - *joules_before;
 
