@@ -145,13 +145,10 @@ void Plot::marker(double x, std::string_view word, bool word_left) {
   body_ += text_at(at_x(x) + (word_left ? 4 : -4), kTop - 9, word_left ? "end" : "start", "note", word);
 }
 
-void Plot::band(double x0, double x1, std::string_view css, std::string_view word, int word_row) {
-  const double width = std::max(1.5, at_x(x1) - at_x(x0)), top = kTop + 13.0 * word_row;
-  body_ += "<rect" + attribute("x", at_x(x0)) + attribute("y", top - 4) + attribute("width", width) +
-           attribute("height", height_ - kBottom - top + 4) + css_class(css) + "><title>" + escaped(word) +
-           "</title></rect>\n";
-  const bool to_left = at_x(x0) > kLeft + 0.8 * (width_ - kLeft - kRight);
-  body_ += text_at(to_left ? at_x(x0) + width : at_x(x0), top - 9, to_left ? "end" : "start", "note", word);
+void Plot::band(double x0, double x1, std::string_view css, std::string_view hover) {
+  body_ += "<rect" + attribute("x", at_x(x0)) + attribute("y", kTop - 4) +
+           attribute("width", std::max(1.5, at_x(x1) - at_x(x0))) + attribute("height", height_ - kBottom - kTop + 4) +
+           css_class(css) + "><title>" + escaped(hover) + "</title></rect>\n";
 }
 
 void Plot::segment(double x0, double y0, double x1, double y1, std::string_view css) {

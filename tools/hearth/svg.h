@@ -46,9 +46,8 @@ class Plot {
   void dot(double x, double y, double radius, std::string_view css, std::string_view hover);
   /// A dashed line across the plot at `x` with a word above it, reaching to the left or to the right.
   void marker(double x, std::string_view word, bool word_left);
-  /// A shaded stretch of the whole height, with a word above it; `word_row` counts rows of words downwards from the
-  /// top.
-  void band(double x0, double x1, std::string_view css, std::string_view word, int word_row = 0);
+  /// A shaded stretch of the whole height; `hover` is told where it is pointed at.
+  void band(double x0, double x1, std::string_view css, std::string_view hover);
   /// A line from (x0, y0) to (x1, y1) without joints; for intervals about a dot.
   void segment(double x0, double y0, double x1, double y1, std::string_view css);
   /// The same as a marker along the plot at `y`, its word above the line's right end.

@@ -37,17 +37,47 @@ struct TimeAxis {
   void draw(Plot& plot) const { plot.x_axis(round_ticks(scale, 1 / per), name); }
 };
 
-/// Faults behind the marks. Words that would run into each other go to a row of their own, up to three.
-void draw_marks(Plot& plot, const std::vector<Mark>& marks, const TimeAxis& axis, bool words) {
-  std::array<double, 3> row_ends = {-1, -1, -1};
+/// What lasts most of the run is told by the strip alone: behind the marks it would colour everything.
+void draw_marks(Plot& plot, const std::vector<Mark>& marks, const TimeAxis& axis) {
   for (const Mark& mark : marks) {
-    const double begin = seconds_of(mark.at), end = seconds_of(mark.at + mark.length);
-    if (begin > axis.scale.max) continue;
-    std::size_t row = 0;
-    while (row + 1 < row_ends.size() && axis.scale.share(begin) < row_ends[row]) ++row;
-    row_ends[row] = axis.scale.share(begin) + 0.007 * static_cast<double>(mark.words.size() + 2);
-    plot.band(begin, std::min(end, axis.scale.max), "band", words ? mark.words : "", static_cast<int>(row));
+    const double begin = seconds_of(mark.at), end = std::min(seconds_of(mark.at + mark.length), axis.scale.max);
+    if (begin <= axis.scale.max && end - begin <= 0.5 * axis.scale.max) plot.band(begin, end, "band", mark.words);
   }
+}
+
+/// When each fault was there: a row for each of its words, aligned with a wide plot's time axis.
+std::string marks_strip(const std::vector<Mark>& marks, const TimeAxis& axis) {
+  constexpr std::size_t kRowsMax = 8;
+  constexpr double kRow = 22, kFrom = 74, kTo = kWide - 16;
+  std::vector<std::pair<std::string, std::vector<const Mark*>>> rows;
+  for (const Mark& mark : marks) {
+    if (seconds_of(mark.at) > axis.scale.max) continue;
+    auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& one) { return one.first == mark.words; });
+    if (row == rows.end()) row = rows.insert(rows.end(), {mark.words, {}});
+    row->second.push_back(&mark);
+  }
+  if (rows.empty()) return "";
+  const std::size_t left_out = rows.size() - std::min(rows.size(), kRowsMax);
+  rows.resize(std::min(rows.size(), kRowsMax));
+  std::string out = "<svg viewBox=\"0 0 1120 " + short_number(kRow * static_cast<double>(rows.size())) +
+                    "\" role=\"img\" aria-label=\"When each fault was there\">\n";
+  const auto at = [&](double s) { return kFrom + axis.scale.share(s) * (kTo - kFrom); };
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const double top = kRow * static_cast<double>(i);
+    const double first = at(seconds_of(rows[i].second.front()->at));
+    const bool to_left = first > kFrom + 0.8 * (kTo - kFrom);
+    out += "<text x=\"" + short_number(to_left ? kTo : first, 1) + "\" y=\"" + short_number(top + 12) +
+           "\" text-anchor=\"" + (to_left ? "end" : "start") + "\" class=\"note\">" + tool::escaped(rows[i].first) +
+           "</text>\n";
+    for (const Mark* mark : rows[i].second) {
+      const double begin = at(seconds_of(mark->at)), end = at(seconds_of(mark->at + mark->length));
+      out += "<rect x=\"" + short_number(begin, 1) + "\" y=\"" + short_number(top + 16) + "\" width=\"" +
+             short_number(std::max(2.0, end - begin), 1) + "\" height=\"4\" rx=\"2\" class=\"fault\"/>\n";
+    }
+  }
+  out += "</svg>\n";
+  if (left_out > 0) out += "<p class=\"sub\">and " + std::to_string(left_out) + " kinds more</p>\n";
+  return out;
 }
 
 std::uint64_t came(const Timeline::Bin& bin) {
@@ -66,7 +96,7 @@ std::string served_chart(const Timeline& timeline, const std::vector<Mark>& mark
   const TimeAxis axis(timeline.length());
   const Scale y{0, most > 0 ? most * 1.05 : 1, false};
   Plot plot("Where the requests of each stretch of the run were answered", axis.scale, y, kWide, 300);
-  draw_marks(plot, marks, axis, true);
+  draw_marks(plot, marks, axis);
   plot.y_axis(round_ticks(y), "requests per second");
   axis.draw(plot);
   for (std::size_t i = 0; i < bins.size(); ++i) {
@@ -82,7 +112,7 @@ std::string served_chart(const Timeline& timeline, const std::vector<Mark>& mark
   tool::Legend words;
   for (std::size_t part = 0; part < kPlaces; ++part) words.emplace_back(kPlaceCss[part], kPlaceWords[part]);
   if (!marks.empty()) words.emplace_back("band", "a fault");
-  return tool::legend(words) + plot.svg();
+  return tool::legend(words) + marks_strip(marks, axis) + plot.svg();
 }
 
 std::string latency_over_time(const Timeline& timeline, const std::vector<Mark>& marks) {
@@ -104,7 +134,7 @@ std::string latency_over_time(const Timeline& timeline, const std::vector<Mark>&
   const TimeAxis axis(timeline.length());
   const Scale y{tool::log_bound(low, false), tool::log_bound(std::max(high, low * 2), true), true};
   Plot plot("Latency over time", axis.scale, y);
-  draw_marks(plot, marks, axis, false);
+  draw_marks(plot, marks, axis);
   plot.y_axis(tool::decade_ticks(y), "milliseconds (log scale)");
   axis.draw(plot);
   plot.line(lines[1], "hearth thin");
@@ -125,7 +155,7 @@ std::string in_flight_over_time(const Timeline& timeline, const std::vector<Mark
   const TimeAxis axis(timeline.length());
   const Scale y{0, most > 0 ? most * 1.08 : 1, false};
   Plot plot("Requests under way over time", axis.scale, y);
-  draw_marks(plot, marks, axis, false);
+  draw_marks(plot, marks, axis);
   plot.y_axis(round_ticks(y), "requests under way, mean");
   axis.draw(plot);
   plot.line(line, "ink thin");

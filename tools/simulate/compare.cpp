@@ -12,13 +12,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json figure_json(double value) {
-  if (!std::isfinite(value)) return {};
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.6g", value);
-  return std::strtod(text.data(), nullptr);
-}
-
 /// "13.21 to 13.73 ms": what B has more than A.
 std::string range_words(const Metric& metric, const Difference& difference) {
   if (!difference.b_minus_a) return "one seed: no interval";
@@ -71,14 +64,13 @@ ordered_json comparison_json(const Comparison& comparison) {
     ordered_json all;
     for (std::size_t i = 0; i < found.size(); ++i) {
       const Difference& one = found[i];
-      all[std::string(metrics()[i].key)] = {
-          {"a", figure_json(one.a)},
-          {"b", figure_json(one.b)},
-          {"b_minus_a", one.b_minus_a ? figure_json(one.b_minus_a->mean) : ordered_json()},
-          {"low", one.b_minus_a ? figure_json(one.b_minus_a->low()) : ordered_json()},
-          {"high", one.b_minus_a ? figure_json(one.b_minus_a->high()) : ordered_json()},
-          {"margin", figure_json(one.margin)},
-          {"verdict", verdict_words(one.verdict, other)}};
+      all[std::string(metrics()[i].key)] = {{"a", figure(one.a)},
+                                            {"b", figure(one.b)},
+                                            {"b_minus_a", one.b_minus_a ? figure(one.b_minus_a->mean) : ordered_json()},
+                                            {"low", one.b_minus_a ? figure(one.b_minus_a->low()) : ordered_json()},
+                                            {"high", one.b_minus_a ? figure(one.b_minus_a->high()) : ordered_json()},
+                                            {"margin", figure(one.margin)},
+                                            {"verdict", verdict_words(one.verdict, other)}};
     }
     out["against_a"][letter(other)] = all;
   }

@@ -12,9 +12,9 @@ inline constexpr const char* kSimulateStyle = R"css(
 }
 svg .line.thin { stroke-width: 1.8; } svg .line.ink { stroke: var(--ink); } svg .line.lost { stroke: var(--lost); }
 svg .line.front { stroke: var(--soft); stroke-dasharray: 2 4; }
-svg .band { fill: var(--band); } svg .whisker { stroke: var(--ink); stroke-width: 1.4; stroke-opacity: 0.55; }
+svg .band { fill: var(--band); } svg .fault { fill: var(--lost); fill-opacity: 0.55; } svg .whisker { stroke: var(--ink); stroke-width: 1.4; stroke-opacity: 0.55; }
 svg .fill.faint { fill-opacity: 0.4; }
-.swatch.ink { background: var(--ink); } .swatch.band { background: var(--band); outline: 1px solid var(--hair); }
+.swatch.ink { background: var(--ink); } .swatch.band { background: var(--lost); opacity: 0.55; }
 svg.strip { height: 22px; width: 100%; min-width: 130px; overflow: hidden; }
 svg .margin { fill: var(--grid); } svg .zero { stroke: var(--soft); stroke-opacity: 0.7; }
 svg .rail { stroke: var(--grid); stroke-width: 2; } svg .reach { stroke-width: 3; stroke: var(--soft); }

@@ -12,6 +12,7 @@
 
 #include "tools/hearth/command.h"
 #include "tools/hearth/training_line.h"
+#include "tools/simulate/marks.h"
 #include "tools/simulate/record_writer.h"
 #include "tools/simulate/report.h"
 #include "tools/simulate/run.h"
@@ -51,20 +52,6 @@ class Tee : public RecordSink {
  private:
   std::vector<RecordSink*> sinks_;
 };
-
-std::vector<Mark> marks_of(const Scenario& scenario) {
-  std::vector<Mark> marks;
-  for (std::size_t i = 0; i < scenario.fleet.clouds.size(); ++i) {
-    for (const auto& fault : scenario.fleet.clouds[i].faults.faults) {
-      const Duration end = fault.length == sim::kForever ? scenario.fleet.length : fault.at + fault.length;
-      if (fault.at >= scenario.fleet.length) continue;
-      marks.push_back(
-          {fault.at, std::min(end, scenario.fleet.length) - fault.at,
-           std::string(sim::facts_of(fault.kind).name) + " at " + scenario.fleet.runtime.endpoints[i].name});
-    }
-  }
-  return marks;
-}
 
 nlohmann::ordered_json echo_json(const Echo& echo) {
   auto lines = nlohmann::ordered_json::array();

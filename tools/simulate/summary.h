@@ -95,6 +95,9 @@ nlohmann::ordered_json summary_json(const Results& results);
 /// wall_s, requests_per_second and events_per_second: of the machine that ran it, and so apart from the rest.
 nlohmann::ordered_json speed_json(const Results& results);
 
+/// Six digits: what a figure is worth, and the same text from every library. `null` for what is no number.
+nlohmann::ordered_json figure(double value);
+
 /// Figures of a group as JSON; `null` where there is nothing to count.
 nlohmann::ordered_json tally_json(const Tally& tally);
 

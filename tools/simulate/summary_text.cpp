@@ -14,14 +14,6 @@ using tool::grouped;
 using tool::milliseconds;
 using tool::percent;
 
-/// Six digits: what a figure is worth, and the same text from every library.
-ordered_json figure(double value) {
-  if (!std::isfinite(value)) return {};
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return std::strtod(text, nullptr);
-}
-
 ordered_json latency_json(const LatencyHistogram& latency) {
   if (latency.count() == 0) return {};
   const auto at = [&](double q) { return figure(to_ms(latency.quantile(q))); };
@@ -120,6 +112,13 @@ std::string row(const std::string& name, const Tally& tally) {
 }
 
 }  // namespace
+
+ordered_json figure(double value) {
+  if (!std::isfinite(value)) return {};
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return std::strtod(text, nullptr);
+}
 
 ordered_json tally_json(const Tally& tally) {
   ordered_json out = {{"requests", tally.requests},

@@ -63,15 +63,6 @@ Result<ordered_json*> element(ordered_json& list, const std::string& step, const
   return bad(path + ": no element of the list has the name \"" + step + "\"");
 }
 
-std::string text_of(const ordered_json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
-ordered_json figure_json(double value) {
-  if (!std::isfinite(value)) return {};
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.6g", value);
-  return std::strtod(text.data(), nullptr);
-}
-
 std::string csv_field(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string out = "\"";
@@ -114,6 +105,8 @@ Status set_value(ordered_json& scenario, const std::string& path, const ordered_
   *at = value;
   return Done{};
 }
+
+std::string text_of(const ordered_json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 std::string dotted(const std::string& pointer) {
   std::string out = pointer.substr(pointer.empty() ? 0 : 1);
@@ -159,7 +152,7 @@ std::string sweep_csv(const Sweep& sweep) {
     out += "," + key + "," + key + "_low," + key + "_high";
   }
   out += "\r\n";
-  const auto number = [](double value) { return std::isfinite(value) ? figure_json(value).dump() : std::string(); };
+  const auto number = [](double value) { return std::isfinite(value) ? figure(value).dump() : std::string(); };
   for (const SweepPoint& point : sweep.points) {
     for (const auto& value : point.values) out += csv_field(text_of(value)) + ",";
     out += std::to_string(point.results.facts().size()) + "," + std::to_string(point.results.summary().all().requests);
@@ -189,10 +182,9 @@ ordered_json sweep_json(const Sweep& sweep) {
     for (const Metric& metric : metrics()) {
       const Estimate estimate = point.results.estimate(metric);
       const auto end = [&](double side) {
-        return estimate.interval ? figure_json(estimate.value + side * estimate.interval->half_width) : ordered_json();
+        return estimate.interval ? figure(estimate.value + side * estimate.interval->half_width) : ordered_json();
       };
-      one["metrics"][std::string(metric.key)] = {
-          {"value", figure_json(estimate.value)}, {"low", end(-1)}, {"high", end(1)}};
+      one["metrics"][std::string(metric.key)] = {{"value", figure(estimate.value)}, {"low", end(-1)}, {"high", end(1)}};
     }
     out["points"].push_back(std::move(one));
   }

@@ -27,6 +27,9 @@ Result<Setting> parse_setting(const std::string& text);
 /// leads into a value that is no object, past a list's end or to a name that no element of the list has.
 Status set_value(nlohmann::ordered_json& scenario, const std::string& path, const nlohmann::ordered_json& value);
 
+/// A value as people write it: text without quotes.
+std::string text_of(const nlohmann::ordered_json& value);
+
 /// "/network/round_trip/median_ms" as "network.round_trip.median_ms".
 std::string dotted(const std::string& pointer);
 

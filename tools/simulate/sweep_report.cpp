@@ -13,14 +13,11 @@
 namespace hearth::simulate {
 namespace {
 
-using nlohmann::ordered_json;
 using tool::escaped;
 using tool::Plot;
 using tool::Scale;
 
 constexpr std::size_t kColours = 8;
-
-std::string text_of(const ordered_json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 std::string colour(std::size_t i) { return "s" + std::to_string(i % kColours); }
 
