@@ -169,8 +169,8 @@ int profile(const ProfileFlags& flags) {
 
   auto meter = device::EnergyMeter::open();
   TrainingLine line("measuring");
-  const auto rows =
-      measure_model(**model, *plan, inputs_of(edge), meter.ok() ? &meter.value() : nullptr, [&](double done) { line.show(done); });
+  const auto rows = measure_model(**model, *plan, inputs_of(edge), meter.ok() ? &meter.value() : nullptr,
+                                  [&](double done) { line.show(done); });
   if (!rows.ok()) return complain(rows.error());
   signals::Profile profile;
   profile.machine = {processor_name(), std::max(1u, std::thread::hardware_concurrency())};

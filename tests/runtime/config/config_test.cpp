@@ -102,7 +102,6 @@ TEST_CASE("a pair may name a profile, beside it, that is still to be measured") 
   std::string text = Folder::pair();
   text.replace(text.find(R"("file")"), 0, R"("profile": "measured/p.json", )");
   const auto pair = load_pair(folder.write("p.json", text));
-  INFO((pair.ok() ? "" : pair.error().message));
   REQUIRE(pair.ok());
   CHECK(pair->edge.profile == folder.at("measured/p.json"));
 }
