@@ -263,6 +263,14 @@ void JsonReader::object(std::string_view key, const std::function<void(JsonReade
   reader.finish();
 }
 
+void JsonReader::section(std::string_view key, const std::function<void(JsonReader&)>& visit) {
+  if (has(key)) return object(key, visit);
+  static const nlohmann::json kEmpty = nlohmann::json::object();
+  JsonReader reader(document_, kEmpty, pointer_to(key), problems_);
+  reader.tell(seen_);
+  visit(reader);
+}
+
 void JsonReader::objects(std::string_view key, const std::function<void(JsonReader&, std::size_t)>& visit) {
   const nlohmann::json* value = raw(key);
   if (value == nullptr) return;

@@ -91,6 +91,9 @@ class JsonReader {
   void read_choice(std::string_view key, std::size_t& out, std::span<const std::string_view> choices);
   /// Calls `visit` with a reader for the object at `key`, when there is one, and then its finish().
   void object(std::string_view key, const std::function<void(JsonReader&)>& visit);
+  /// The same; an absent object is visited as an empty one, so that its defaults are seen. For objects without required
+  /// keys.
+  void section(std::string_view key, const std::function<void(JsonReader&)>& visit);
   /// Calls `visit` for each object of the array at `key`, and then its finish().
   void objects(std::string_view key, const std::function<void(JsonReader&, std::size_t)>& visit);
   /// The raw value, marked as read; null when absent.

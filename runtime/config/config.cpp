@@ -292,14 +292,14 @@ void check_bounds(const RuntimeConfig& config, CodeProblems& problems) {
 
 void read_bounds(JsonReader& reader, RuntimeConfig& out) {
   read_ms(reader, "default_deadline_ms", out.default_deadline, config::kDeadlineMsMin, config::kDeadlineMsMax);
-  reader.object("limits", [&](JsonReader& limits) {
+  reader.section("limits", [&](JsonReader& limits) {
     config::visit_limits(out.limits, [&](const char* key, auto& value, std::uint64_t min, std::uint64_t max) {
       std::uint64_t number = value;
       limits.read(key, number, min, max);
       value = static_cast<std::remove_reference_t<decltype(value)>>(number);
     });
   });
-  reader.object("cloud", [&](JsonReader& cloud) {
+  reader.section("cloud", [&](JsonReader& cloud) {
     config::visit_timing(out.cloud, [&](const char* key, Duration& value, double min, double max) {
       read_ms(cloud, key, value, min, max);
     });
@@ -311,7 +311,7 @@ void read_bounds(JsonReader& reader, RuntimeConfig& out) {
     read_numbers(cloud, "cloud", out);
     config::check_timing(out.cloud, report_at(cloud));
   });
-  reader.object("energy", [&](JsonReader& energy) { read_numbers(energy, "energy", out); });
+  reader.section("energy", [&](JsonReader& energy) { read_numbers(energy, "energy", out); });
 }
 
 Status validate(const RuntimeConfig& config) {

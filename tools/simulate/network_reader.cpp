@@ -29,6 +29,7 @@ class NetworkReader {
   void read(JsonReader& reader) {
     using std::chrono::milliseconds;
     using std::chrono::seconds;
+    read_defaults(reader);
     reader.object("round_trip", [&](JsonReader& entry) { read_round_trip(entry); });
     reader.object("up", [&](JsonReader& entry) {
       read_direction(entry, out_.up_mbit_per_s, out_.up, out_.up_rate, &sim::RadioLog::up, "up_kbps");
@@ -36,7 +37,7 @@ class NetworkReader {
     reader.object("down", [&](JsonReader& entry) {
       read_direction(entry, out_.down_mbit_per_s, out_.down, out_.down_rate, &sim::RadioLog::down, "down_kbps");
     });
-    reader.object("loss", [&](JsonReader& entry) {
+    reader.section("loss", [&](JsonReader& entry) {
       entry.read("enter_bad", out_.loss.enter_bad, 0, 1);
       entry.read("leave_bad", out_.loss.leave_bad, 0, 1);
       entry.read("loss_good", out_.loss.loss_good, 0, 1);
@@ -66,6 +67,22 @@ class NetworkReader {
   }
 
  private:
+  /// Of what the file leaves out, so that it is seen: a formula each.
+  void read_defaults(JsonReader& reader) {
+    using std::chrono::milliseconds;
+    if (!reader.has("round_trip")) {
+      reader.section("round_trip", [&](JsonReader& entry) {
+        read_time(entry, "median_ms", out_.round_trip_median, 0, kMsMax, milliseconds(1));
+        entry.read("sigma", out_.round_trip_sigma, 0, 4);
+      });
+    }
+    for (const char* key : {"up", "down"}) {
+      double& mbit_per_s = key[0] == 'u' ? out_.up_mbit_per_s : out_.down_mbit_per_s;
+      if (!reader.has(key))
+        reader.section(key, [&](JsonReader& entry) { entry.read("mbit_per_s", mbit_per_s, 0.001, 1e6); });
+    }
+  }
+
   /// At most one of `keys` may be there.
   void check_one(JsonReader& reader, std::initializer_list<std::string_view> keys) {
     std::string_view first;
@@ -160,7 +177,7 @@ class NetworkReader {
 }  // namespace
 
 void read_network(JsonReader& scenario, const std::string& folder, sim::LinkModel& out) {
-  scenario.object("network", [&](JsonReader& reader) { NetworkReader(folder, out).read(reader); });
+  scenario.section("network", [&](JsonReader& reader) { NetworkReader(folder, out).read(reader); });
 }
 
 }  // namespace hearth::simulate

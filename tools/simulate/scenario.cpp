@@ -75,7 +75,7 @@ Result<Scenario> parse_scenario(const std::string& text, const std::string& file
   const std::string folder = std::filesystem::path(file).parent_path().string();
   read_header(reader, out);
   sim::FleetModel& fleet = out.fleet;
-  reader.object("runtime", [&](JsonReader& runtime) { read_bounds(runtime, fleet.runtime); });
+  reader.section("runtime", [&](JsonReader& runtime) { read_bounds(runtime, fleet.runtime); });
   read_models(reader, folder, fleet);
   read_devices(reader, fleet);
   read_network(reader, folder, fleet.link);

@@ -160,7 +160,11 @@ void read_load(JsonReader& cloud, sim::CloudModel& out) {
 
 void read_prices(JsonReader& cloud, sim::CloudModel& out) {
   std::vector<sim::Step<double>> steps;
-  read_steps(cloud, "prices", steps, [](JsonReader& step, double& factor) { step.read("factor", factor, 0, 1e6); });
+  read_steps(cloud, "prices", steps, [](JsonReader& step, double& factor) {
+    step.require({"factor"});
+    factor = 1;
+    step.read("factor", factor, 0, 1e6);
+  });
   for (const auto& step : steps) out.prices.push_back({step.at, step.value});
 }
 
@@ -211,7 +215,7 @@ void read_models(JsonReader& scenario, const std::string& folder, sim::FleetMode
 }
 
 void read_devices(JsonReader& scenario, sim::FleetModel& out) {
-  scenario.object("devices", [&](JsonReader& devices) {
+  scenario.section("devices", [&](JsonReader& devices) {
     sim::DeviceModel& device = out.device;
     devices.read("count", out.devices, 1, 10'000'000);
     read_size(devices, "edge_slots", out.runtime.limits.edge_slots, 1, 256);
@@ -240,7 +244,7 @@ void read_devices(JsonReader& scenario, sim::FleetModel& out) {
       read_ms(background, "busy_mean_ms", device.background.busy_mean, 0.001);
       background.read("slow_factor", device.background.slow_factor, 1, 1000);
     });
-    devices.object("record", [&](JsonReader& record) { read_time(record, device.record); });
+    devices.section("record", [&](JsonReader& record) { read_time(record, device.record); });
     read_s(devices, "probe_every_s", device.probe_every);
     std::size_t calls = device.on_caller ? 1 : 0;
     devices.read_choice("calls", calls, {"submit", "infer"});

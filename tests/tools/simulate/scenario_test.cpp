@@ -142,7 +142,9 @@ TEST_CASE("every value of a scenario is echoed with where it came from") {
   CHECK_THAT(find("/length_s"), Catch::Matches("10.0 from .*scenario.json:1:[0-9]+"));
   CHECK(find("/seed") == "1 from default");
   CHECK(find("/clouds/0/servers") == "64 from default");
-  CHECK(find("/devices/count") == "(none)");  // no such section: docs/simulation.md has its defaults
+  CHECK(find("/devices/count") == "1 from default");  // of a section that is not there, too
+  CHECK(find("/network/up/mbit_per_s") == "10.0 from default");
+  CHECK(find("/runtime/limits/queue_length_max") == "256 from default");
   CHECK_THAT(find("/workload/0/deadline_ms"), Catch::Contains("200.0 from "));
 }
 
