@@ -73,8 +73,9 @@ double CloudSites::load_score(const Site& site, const Wish& wish) const {
          (1 + static_cast<double>(site.concurrency.in_flight()) / (site.concurrency.limit() * site.weight));
 }
 
-/// Where weights say how to share, only what is clearly better than `one` takes its turn.
+/// Where weights say how to share, only what is clearly better than `one` takes its turn; an old forecast says nothing.
 SiteId CloudSites::better(SiteId one, SiteId other, const Wish& wish, TimePoint now) const {
+  if (weighted_ && !at(one).forecasts.fresh(wish.model, wish.payload_bytes, now)) return one;
   const double clearly = weighted_ ? kClearly : 0;
   if (wish.objective && wish.fallback) {
     const double worth_of_one = worth(at(one), wish, now);

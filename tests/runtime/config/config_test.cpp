@@ -148,9 +148,10 @@ TEST_CASE("a configuration is read, and what it leaves out keeps its default") {
   const auto config = load_config(folder.write("runtime/c.json", R"({
     "models": ["../pair.json"], "policy": "../policy.json", "profile": "../state/learned.json", "journal": "../state/journal",
     "audit_key": "../keys/device", "audit_decisions": false,
-    "endpoints": [{"name": "main", "url": "https://models.example.org/v1", "region": "eu"}],
+    "endpoints": [{"name": "main", "url": "https://models.example.org/v1", "region": "eu"},
+                  {"name": "spare", "url": "https://spare.example.org", "weight": 0.25}],
     "default_deadline_ms": 0.5, "threads": 4, "seed": 18446744073709551615,
-    "limits": {"queue_length_max": 7, "journal_segments_max": 3}, "cloud": {"breaker_failures": 9, "connect_timeout_ms": 12.5}})"));
+    "limits": {"queue_length_max": 7, "journal_segments_max": 3}, "cloud": {"breaker_failures": 9, "connect_timeout_ms": 12.5, "look_up_every_ms": 5000}})"));
   INFO((config.ok() ? "" : config.error().message));
   REQUIRE(config.ok());
   CHECK(config->models.size() == 1);
@@ -159,7 +160,9 @@ TEST_CASE("a configuration is read, and what it leaves out keeps its default") {
   CHECK(config->journal_file == folder.at("state/journal"));
   CHECK(config->audit_key_file == folder.at("keys/device"));
   CHECK_FALSE(config->audit_decisions);
-  CHECK(config->endpoints == std::vector<Endpoint>{{"main", "https://models.example.org/v1", "eu"}});
+  REQUIRE(config->endpoints.size() == 2);
+  CHECK(config->endpoints[0] == Endpoint{"main", "https://models.example.org/v1", "eu"});
+  CHECK(config->endpoints[1].weight == 0.25);
   CHECK(config->default_deadline == std::chrono::microseconds(500));
   CHECK(config->threads == 4);
   CHECK(config->seed == 18446744073709551615u);
@@ -169,6 +172,7 @@ TEST_CASE("a configuration is read, and what it leaves out keeps its default") {
   CHECK(config->limits.edge_slots == Limits{}.edge_slots);
   CHECK(config->cloud.breaker_failures == 9);
   CHECK(config->cloud.connect_timeout == std::chrono::microseconds(12500));
+  CHECK(config->cloud.look_up_every == std::chrono::seconds(5));
   CHECK(config->cloud.breaker_backoff == CloudTiming{}.breaker_backoff);
   CHECK(validate(config.value()).ok());
 }

@@ -1,5 +1,8 @@
 // Goal: load on a cloud in trouble stays bounded. Method: many requests through the sites' bookkeeping; time is a
 // number.
+#include <map>
+#include <vector>
+
 #include <catch2/catch.hpp>
 
 #include "runtime/scheduler/cloud_sites.h"
@@ -31,6 +34,37 @@ double amplification(CloudVerdict verdict, int requests) {
     }
   }
   return static_cast<double>(attempt) / requests;
+}
+
+/// Requests by site when so many are always under way; `takes[i]` is the latency of site i + 1.
+std::vector<int> shares(const std::vector<double>& weights, const std::vector<Duration>& takes, std::size_t at_once,
+                        int requests) {
+  auto config = config_of(Limits{}, CloudTiming{}, weights.size());
+  for (std::size_t i = 0; i < weights.size(); ++i) config.endpoints[i].weight = weights[i];
+  CloudSites sites(config);
+  Wish wish;
+  wish.mask = wish.untried = Mask::all(weights.size());
+  std::vector<int> counts(weights.size());
+  std::multimap<TimePoint, AttemptId> under_way;
+  AttemptId attempt = 0;
+  TimePoint now{};
+  RandomStream jitter(1, "jitter");
+  while (static_cast<int>(attempt) < requests) {
+    wish.give_up = now + std::chrono::seconds(10);
+    while (under_way.size() < at_once) {
+      const auto choice = sites.choose(wish, now);
+      REQUIRE(std::holds_alternative<SiteId>(choice));
+      const SiteId site = std::get<SiteId>(choice);
+      sites.begin(++attempt, site, wish, now);
+      ++counts[site - 1u];
+      under_way.emplace(now + takes[site - 1u] + milliseconds(jitter.below(4)), attempt);
+    }
+    const auto next = under_way.begin();
+    now = next->first;
+    sites.settle(next->second, CloudVerdict::kAnswered, now);
+    under_way.erase(next);
+  }
+  return counts;
 }
 
 }  // namespace
@@ -95,4 +129,26 @@ TEST_CASE("what a hedge overtook still counts as late, or hedges would come ever
     }
   }
   CHECK(sites.hedge_delay(1, wish) > milliseconds(30));  // one in ten took longer than that, and 4.5 % may be hedged
+}
+
+TEST_CASE("sites that are otherwise equal share the requests by their weights", "[scheduler]") {
+  const std::vector<Duration> alike(3, milliseconds(20));
+  for (const std::size_t at_once : {1u, 8u, 30u}) {
+    CAPTURE(at_once);
+    const auto three = shares({5, 3, 2}, alike, at_once, 20'000);
+    CHECK(three[0] / 20'000.0 == Approx(0.5).margin(0.03));
+    CHECK(three[1] / 20'000.0 == Approx(0.3).margin(0.03));
+    const auto two = shares({9, 1}, alike, at_once, 20'000);
+    CHECK(two[0] / 20'000.0 == Approx(0.9).margin(0.03));
+  }
+}
+
+TEST_CASE("a weight does not keep requests on a site that is clearly slower", "[scheduler]") {
+  const auto counts = shares({9, 1}, {milliseconds(100), milliseconds(20)}, 4, 5'000);
+  CHECK(counts[0] < 500);
+}
+
+TEST_CASE("sites of one weight are chosen as if there were no weights", "[scheduler]") {
+  const std::vector<Duration> takes{milliseconds(20), milliseconds(22), milliseconds(30)};
+  CHECK(shares({1, 1, 1}, takes, 8, 3'000) == shares({4, 4, 4}, takes, 8, 3'000));
 }
