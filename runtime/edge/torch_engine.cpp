@@ -409,16 +409,15 @@ void bound_threads() {
 /// What models share with the engine, and may keep after it.
 class TorchEngine::Process {
  public:
-  Process(std::size_t threads, LogLine log)
-      : log(log), sink(std::make_shared<WarningSink>(std::move(log))), workers(std::make_shared<WorkerPool>(threads)) {}
+  Process(std::size_t threads, const LogLine& to)
+      : log(to), sink(std::make_shared<WarningSink>(to)), workers(std::make_shared<WorkerPool>(threads)) {}
 
   const LogLine log;
   const std::shared_ptr<WarningSink> sink;
   const std::shared_ptr<WorkerPool> workers;
 };
 
-TorchEngine::TorchEngine(std::size_t threads, LogLine log)
-    : process_(std::make_shared<Process>(threads, std::move(log))) {
+TorchEngine::TorchEngine(std::size_t threads, LogLine log) : process_(std::make_shared<Process>(threads, log)) {
   silence_torch();
   const WarningRoute route(process_->sink.get());
   bound_threads();

@@ -163,11 +163,11 @@ std::uint16_t EdgeSlots::begin_pass(LaneId id, std::size_t size, TimePoint now) 
   const Duration expected = model.times.usual(size);
   const auto requests = static_cast<std::uint16_t>(size);
   passes_[slot] = {id, requests, requests, now, expected};
-  auto& start = lane_of(id).start;
+  Lane& lane = lane_of(id);
   auto& virtual_time = virtual_time_[rank(id.priority)];
-  virtual_time = std::max(virtual_time, start);
-  start += ns(expected) / model.share;
-  if (std::find(known_lanes_.begin(), known_lanes_.end(), id) == known_lanes_.end()) known_lanes_.push_back(id);
+  virtual_time = std::max(virtual_time, lane.start);
+  lane.start += ns(expected) / model.share;
+  if (!std::exchange(lane.known, true)) known_lanes_.push_back(id);
   return slot;
 }
 
@@ -181,8 +181,9 @@ std::uint16_t EdgeSlots::end(RequestId id, TimePoint now) {
   Model& model = models_[pass.lane.model];
   const Duration took = now - pass.began;
   model.times.observe(pass.size, took, now);
-  lane_of(pass.lane).start += ns(took - pass.expected) / model.share;
-  lane_of(pass.lane).usage.add(took, now);
+  Lane& lane = model.lanes[rank(pass.lane.priority)];
+  lane.start += ns(took - pass.expected) / model.share;
+  lane.usage.add(took, now);
   free_.push_back(slot);
   return pass.lane.model;
 }
@@ -190,15 +191,19 @@ std::uint16_t EdgeSlots::end(RequestId id, TimePoint now) {
 // ---- what it will take ----------------------------------------------------------------------------------------------
 
 void EdgeSlots::Usage::add(Duration took, TimePoint now) {
-  const auto second = now.time_since_epoch() / std::chrono::seconds(1);
-  if (second != second_) last_s_ = second == second_ + 1 ? this_s_ : 0, this_s_ = 0;
-  second_ = second;
-  this_s_ += std::min(1.0, std::chrono::duration<double>(took).count());
+  if (now >= end_) {
+    const bool next = now < end_ + kSecond;
+    last_s_ = next ? this_s_ : Duration{};
+    end_ = next ? end_ + kSecond : now + kSecond;
+    this_s_ = {};
+  }
+  this_s_ += std::min(took, kSecond);
 }
 
 double EdgeSlots::Usage::rate(TimePoint now) const {
-  const double at = std::chrono::duration<double>(now.time_since_epoch()).count() - static_cast<double>(second_);
-  return at < 1 ? this_s_ + last_s_ * (1 - at) : at < 2 ? this_s_ * (2 - at) : 0;
+  const double missing = ns(end_ - now) / ns(kSecond);  // below 0: so much of the second after it is over
+  if (missing >= 0) return (ns(this_s_) + ns(last_s_) * missing) / ns(kSecond);
+  return ns(this_s_) / ns(kSecond) * std::max(0.0, 1 + missing);
 }
 
 /// Slot time for all that wait in a lane.

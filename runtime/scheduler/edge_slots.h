@@ -93,13 +93,15 @@ class EdgeSlots {
     double rate(TimePoint now) const;
 
    private:
-    std::int64_t second_ = 0;
-    double this_s_ = 0, last_s_ = 0;
+    static constexpr Duration kSecond = std::chrono::seconds(1);
+    TimePoint end_{};  ///< Of the second that runs.
+    Duration this_s_{}, last_s_{};
   };
   struct Lane {
     std::vector<Waiting> waiting;  ///< The first in line last.
     double start = 0;              ///< Virtual time at which its next pass begins: nanoseconds over the share.
     Usage usage;
+    bool known = false;  ///< One of known_lanes_.
   };
   struct Model {
     explicit Model(const EdgeBinding& binding)
