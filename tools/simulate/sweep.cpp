@@ -200,14 +200,14 @@ std::string sweep_table(const Sweep& sweep) {
   constexpr std::array<const char*, 6> kKeys = {"latency_p50_ms",      "latency_p95_ms", "deadline_met_share",
                                                 "right_in_time_share", "cloud_share",    "usd_per_1000_requests"};
   std::string out = "\n  " + sweep.scenario + "\n\n  " + std::string(width, ' ');
-  for (const char* key : kKeys) out += padded(std::string(find_metric(key)->words).substr(0, 18), 20);
+  for (const char* head : kHeads) out += padded(head, 16);
   out += "\n";
   for (const SweepPoint& point : sweep.points) {
     const std::string name = name_of(sweep, point);
     out += "  " + name + std::string(width - name.size(), ' ');
     for (const char* key : kKeys) {
       const Metric& metric = *find_metric(key);
-      out += padded(shown(metric, metric.of(point.results.summary().all())), 20);
+      out += padded(shown(metric, metric.of(point.results.summary().all())), 16);
     }
     out += "\n";
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <sstream>
 #include <system_error>
 
 #include "runtime/base/json_reader.h"
@@ -51,16 +52,15 @@ Result<Base> load_base(const std::string& file) {
   return Base{file, ordered_json::parse(text.value()), std::move(scenario).value()};
 }
 
-/// Whether the scenario has a value there, given or by default.
-bool is_known(const Base& base, const std::string& path) {
-  return std::any_of(base.scenario.echo.begin(), base.scenario.echo.end(),
-                     [&](const EchoLine& line) { return dotted(line.path) == path; });
-}
-
-std::string nearest_path(const Base& base, const std::string& path) {
-  std::vector<std::string> paths;
-  for (const EchoLine& line : base.scenario.echo) paths.push_back(dotted(line.path));
-  return suggestion(path, paths);
+/// The reader's complaint without its places, which are those of a text that nobody wrote.
+std::string without_places(const std::string& message, const std::string& file) {
+  std::string out;
+  std::istringstream lines(message);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind(file + ":", 0) == 0) line.erase(0, std::min(line.find(": ", file.size()), line.size() - 2) + 2);
+    out += (out.empty() ? "" : "; ") + line;
+  }
+  return out;
 }
 
 Result<Scenario> scenario_at(const Base& base, const std::vector<Setting>& settings,
@@ -77,9 +77,8 @@ Status check_settings(const Base& base, const std::vector<Setting>& settings) {
     for (const ordered_json& value : setting.values) {
       const auto scenario = scenario_at(base, {setting}, {value});
       if (scenario.ok()) continue;
-      const std::string at = "--set " + setting.path + "=" + value.dump() + ": ";
-      const std::string near = is_known(base, setting.path) ? "" : nearest_path(base, setting.path);
-      return {ErrorCode::kInvalidArgument, at + scenario.error().message + near};
+      return {ErrorCode::kInvalidArgument, "--set " + setting.path + "=" + text_of(value) + ": " +
+                                               without_places(scenario.error().message, base.file)};
     }
   }
   return Done{};
@@ -89,7 +88,8 @@ Result<Sweep> run_all(const Base& base, std::vector<Setting> settings, const Opt
   const auto all = combinations(settings, kPointsMax);
   if (!all.ok()) return all.error();
   for (const auto& values : all.value())  // what is right alone may be wrong together
-    if (const auto scenario = scenario_at(base, settings, values); !scenario.ok()) return scenario.error();
+    if (const auto scenario = scenario_at(base, settings, values); !scenario.ok())
+      return Error{ErrorCode::kInvalidArgument, without_places(scenario.error().message, base.file)};
   Sweep sweep{base.scenario.name, std::move(settings), std::vector<SweepPoint>(all->size())};
   tool::TrainingLine line("sweeping " + sweep.scenario);
   run_jobs(
