@@ -3,7 +3,8 @@
 /// Stacks of four square linear layers with biases, 512 to 4096 wide, batch 1 and 8, one and two threads. The engines
 /// take turns, several rounds each, so that a change of the machine's load meets all of them; medians with the 10th and
 /// 90th percentile. ONNX Runtime runs in node (bench/peers/install puts it there); what a call through node costs is
-/// measured with an empty model and taken off before ratios are formed. Without LibTorch or the packages it says so.
+/// measured with an empty model and taken off before ratios are formed. Then small nets: what the engine adds to the
+/// arithmetic; and the memory a loaded model takes. Without LibTorch or the packages it says so.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -20,6 +21,9 @@
 
 #include "bench/limits.h"
 #include "bench/stack_engine.h"
+#ifdef HEARTH_BENCH_TORCH
+#include "bench/small_nets.h"
+#endif
 #include "runtime/edge/kernels/thread_team.h"
 
 namespace {
@@ -34,6 +38,22 @@ struct Options {
   std::string vector_code;
   std::vector<std::size_t> widths = {512, 1024, 2048, 4096};
   bool quick = false;
+};
+
+/// For files of this run.
+struct Folder {
+  Folder()
+      : path(std::filesystem::temp_directory_path() /
+             ("bench_edge_" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()))) {
+    std::filesystem::create_directory(path);
+  }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  const std::filesystem::path path;
 };
 
 struct Spread {
@@ -51,7 +71,8 @@ Spread spread_of(std::vector<double> values) {
 using Times = std::map<std::string, Spread>;
 
 struct Limits {
-  double bytes_per_s;
+  double bytes_per_s;       ///< Reading as many bytes as the int8 weights are.
+  double int4_bytes_per_s;  ///< As many as the int4 weights: fewer, which may lie in a nearer cache.
   double products_per_s;
 };
 
@@ -115,8 +136,8 @@ double weight_bytes(const std::string& engine, const Case& c) {
 
 void print_case(const Measured& m) {
   const auto& [c, times, limits] = m;
-  std::printf("\n%zu wide, batch %zu, %zu thread%s: at most %.1f GB/s", c.width, c.batch, c.threads,
-              c.threads == 1 ? "" : "s", limits.bytes_per_s / 1e9);
+  std::printf("\n%zu wide, batch %zu, %zu thread%s: reading at most %.1f GB/s of int8, %.1f of int4", c.width, c.batch,
+              c.threads, c.threads == 1 ? "" : "s", limits.bytes_per_s / 1e9, limits.int4_bytes_per_s / 1e9);
   if (limits.products_per_s > 0) std::printf(" and %.0f G products/s", limits.products_per_s / 1e9);
   std::printf("\n");
   const double products = static_cast<double>(kLayers * c.width * c.width * c.batch);
@@ -130,12 +151,13 @@ void print_case(const Measured& m) {
   }
 }
 
-/// How near our int8 comes to the nearer of its two limits, 0 to 1.
-double share_of_limit(const Measured& m, const std::string& engine) {
+/// How near ours comes to the nearer of its two limits, 0 to 1.
+double share_of_limit(const Measured& m, const std::string& engine, double Spread::*of = &Spread::median) {
   const double products = static_cast<double>(kLayers * m.c.width * m.c.width * m.c.batch);
-  const double reading = weight_bytes(engine, m.c) / m.limits.bytes_per_s;
+  const double bytes_per_s = engine == "hearth_int4" ? m.limits.int4_bytes_per_s : m.limits.bytes_per_s;
+  const double reading = weight_bytes(engine, m.c) / bytes_per_s;
   const double computing = m.limits.products_per_s > 0 ? products / m.limits.products_per_s : 0;
-  return std::max(reading, computing) * 1e6 / m.us(engine);
+  return std::max(reading, computing) * 1e6 / m.us(engine, of);
 }
 
 /// One engine's times as shares of another's, over some cases.
@@ -185,11 +207,16 @@ void print_goals(const std::vector<Measured>& all) {
   batch8.print("batch 8", "goal: mean 1.00");
   int4.print("batch 1, 2048 and 4096 wide", "goal: mean 0.60");
   torch.print("from 1024 wide", "goal: worst 0.33");
-  std::printf("share of the nearer limit, batch 1 (goal from 1024 wide: 0.70):\n");
+  std::printf("share of the nearer limit, and what is read, batch 1 (goal from 1024 wide: 0.70):\n");
   for (const Measured& m : all) {
     if (m.c.batch != 1) continue;
-    std::printf("  %4zu wide, %zu threads: hearth_int8 %.2f, hearth_int4 %.2f\n", m.c.width, m.c.threads,
-                share_of_limit(m, "hearth_int8"), share_of_limit(m, "hearth_int4"));
+    std::printf("  %4zu wide, %zu threads:", m.c.width, m.c.threads);
+    for (const char* const engine : {"hearth_int8", "hearth_int4"}) {
+      const double us = m.us(engine);
+      std::printf("  %s %.2f (of 10th percentile %.2f), %.1f GB/s", engine, share_of_limit(m, engine),
+                  share_of_limit(m, engine, &Spread::p10), weight_bytes(engine, m.c) / us / 1e3);
+    }
+    std::printf("\n");
   }
 }
 
@@ -225,8 +252,30 @@ double load_average() {
   return getloadavg(&load, 1) == 1 ? load : -1;
 }
 
-void write_json(const std::vector<Measured>& all, const std::string& file) {
+/// Rows of the small nets, measured and printed. Empty without LibTorch.
+Json small_nets(bool quick) {
   Json rows = Json::array();
+#ifdef HEARTH_BENCH_TORCH
+  const Folder folder;
+  const auto times = time_small_nets(folder.path, quick);
+  print(times);
+  print(measure_memory(folder.path, quick));
+  for (const auto& [net, engine, time] : times) {
+    rows.push_back({{"case", net},
+                    {"batch", 1},
+                    {"threads", 1},
+                    {"engine", engine},
+                    {"median_us", time.p50_us},
+                    {"p10_us", time.p10_us},
+                    {"p90_us", time.p90_us}});
+  }
+#else
+  static_cast<void>(quick);
+#endif
+  return rows;
+}
+
+void write_json(const std::vector<Measured>& all, Json rows, const std::string& file) {
   Json limits = Json::array();
   for (const auto& [c, times, limit] : all) {
     for (const auto& [name, spread] : times) {
@@ -243,6 +292,7 @@ void write_json(const std::vector<Measured>& all, const std::string& file) {
                       {"batch", c.batch},
                       {"threads", c.threads},
                       {"read_bytes_per_s", limit.bytes_per_s},
+                      {"int4_read_bytes_per_s", limit.int4_bytes_per_s},
                       {"products_per_s", limit.products_per_s}});
   }
   const Json document = {{"processor", processor()},
@@ -259,16 +309,14 @@ bool has_ort(const std::string& folder) {
 }
 
 std::vector<Measured> measure(const Options& options) {
-  const auto folder = std::filesystem::temp_directory_path() /
-                      ("bench_edge_" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()));
-  std::filesystem::create_directory(folder);
+  const Folder folder;
   std::vector<Measured> all;
   for (const std::size_t width : options.widths) {
     const Stack stack = make_stack(width);
     Engines engines;
     add_hearth_engines(stack, engines);
 #ifdef HEARTH_BENCH_TORCH
-    add_torch_engines(stack, folder, engines);
+    add_torch_engines(stack, folder.path, engines);
 #endif
     if (has_ort(options.peers)) add_ort_engines(options.peers, engines);
     for (const std::size_t batch : {1U, 8U}) {
@@ -277,6 +325,7 @@ std::vector<Measured> measure(const Options& options) {
         ThreadTeam team(threads);
         const std::size_t bytes = kLayers * width * width;
         const Limits limits{read_bytes_per_s(bytes, team.threads(), options.quick),
+                            read_bytes_per_s(bytes * 9 / 16, team.threads(), options.quick),
                             products_per_s(team.threads(), options.quick)};
         all.push_back({c, take_turns(engines, c, options.quick), limits});
         print_case(all.back());
@@ -285,7 +334,6 @@ std::vector<Measured> measure(const Options& options) {
     }
     print_differences(engines);
   }
-  std::filesystem::remove_all(folder);
   return all;
 }
 
@@ -297,7 +345,7 @@ int main(int argc, char** argv) {
   Options options;
   app.add_option("--json", options.json, "write the rows to this file");
   app.add_option("--peers", options.peers, "folder where bench/peers/install put the npm packages");
-  app.add_option("--widths", options.widths, "only these")->delimiter(',')->check(CLI::Range(1, 16384));
+  app.add_option("--widths", options.widths, "only these stacks; 0: none")->delimiter(',')->check(CLI::Range(0, 16384));
   app.add_option("--vector-code", options.vector_code, "let hearth run this one, not the best (AVX2, ...)")
       ->check(CLI::IsMember(hearth::edge::kernels::vector_codes()));
   app.add_flag("--quick", options.quick, "short: 512 wide only, few runs");
@@ -309,6 +357,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (options.quick) options.widths = {512};
+  std::erase(options.widths, 0);
   hearth::edge::kernels::choose_vector_code(options.vector_code);
 
   std::printf("%s, vector code %s, load average before %.1f (other work on the machine spoils two threads first)\n",
@@ -323,7 +372,8 @@ int main(int argc, char** argv) {
   try {
     const auto all = measure(options);
     print_goals(all);
-    if (!options.json.empty()) write_json(all, options.json);
+    auto rows = small_nets(options.quick);
+    if (!options.json.empty()) write_json(all, std::move(rows), options.json);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_edge: %s\n", error.what());
     return 3;

@@ -43,7 +43,7 @@ THIRD_PARTY = [  # library, its headers, where they may be included
     ("RapidCheck", r"rapidcheck", ("tests/",)),
     ("Z3", r"z3", ("tests/",)),
     ("Google Benchmark", r"benchmark/", ("bench/",)),
-    ("POSIX and Linux", r"(sys|netinet|arpa|linux)/|(unistd|fcntl|poll|netdb|pthread|signal|sched|spawn|dlfcn)\.h",
+    ("POSIX and Linux", r"(sys|netinet|arpa|linux)/|(unistd|fcntl|poll|netdb|pthread|signal|sched|spawn|dlfcn|malloc)\.h",
      ("runtime/net/", "runtime/edge/", "runtime/device/", "runtime/base/secret_memory.cpp") + PROGRAM_FOLDERS),
 ]
 

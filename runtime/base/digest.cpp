@@ -63,6 +63,25 @@ bool is_sha256(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
+Sha256::Sha256()
+    : context_(EVP_MD_CTX_new(), [](void* context) { EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(context)); }) {
+  auto* const context = static_cast<EVP_MD_CTX*>(context_.get());
+  if (context == nullptr || EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1) context_.reset();
+}
+
+void Sha256::update(std::string_view bytes) {
+  if (context_ && EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(context_.get()), bytes.data(), bytes.size()) != 1) {
+    context_.reset();
+  }
+}
+
+std::string Sha256::hex() {
+  Digest digest;
+  unsigned size = 0;
+  if (!context_ || EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(context_.get()), digest.data(), &size) != 1) return {};
+  return hex_of(digest);
+}
+
 std::optional<Digest> hmac_sha256(std::string_view key, std::string_view bytes) {
   Digest digest;
   unsigned size = 0;

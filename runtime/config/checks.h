@@ -27,6 +27,7 @@ template <class LimitsT, class Visit>
 void visit_limits(LimitsT& limits, Visit&& visit) {
   visit("queue_length_max", limits.queue_length_max, 1, 1'000'000);
   visit("edge_slots", limits.edge_slots, 1, 256);
+  visit("edge_memory_mib_max", limits.edge_memory_mib_max, 1, 1'048'576);
   visit("cloud_in_flight_max", limits.cloud_in_flight_max, 1, 65'536);
   visit("payload_kib_max", limits.payload_kib_max, 1, 1'048'576);
   visit("reply_kib_max", limits.reply_kib_max, 1, 1'048'576);

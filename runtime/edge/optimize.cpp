@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "runtime/edge/flat_graph.h"
 #include "runtime/edge/linear_layers.h"
 
 namespace hearth::edge {
@@ -115,6 +116,27 @@ Result<torch::jit::Module> alone(const FoundLayer& layer, LayerKind kind) {
   return kind == LayerKind::kFloat ? frozen : freeze_module(frozen);
 }
 
+/// One pass, run as the engine would run it.
+std::function<void()> call_of(const torch::jit::Module& frozen, const at::Tensor& x) {
+  const auto by_torch = [module = std::make_shared<torch::jit::Module>(frozen), x] { module->forward({x}); };
+  EdgeBinding binding;
+  binding.inputs = {{"x", Datatype::kFp32, x.sizes().vec()}};
+  binding.outputs = {{"y", Datatype::kFp32, {}}};
+  auto plan = flat_plan_of(frozen, binding);
+  if (!plan) return by_torch;
+  struct Pass {
+    FlatPlan plan;
+    std::vector<Tensor> inputs;
+    FlatPlan::Workspace workspace;
+  };
+  const at::Tensor dense = x.contiguous();
+  const std::span<const float> values(dense.data_ptr<float>(), static_cast<std::size_t>(dense.numel()));
+  const auto pass =
+      std::make_shared<Pass>(Pass{std::move(*plan), {Tensor::of_floats("x", dense.sizes().vec(), values)}, {}});
+  if (!pass->plan.run(pass->inputs, pass->workspace).ok()) return by_torch;
+  return [pass] { (void)pass->plan.run(pass->inputs, pass->workspace); };
+}
+
 void measure_layer(const FoundLayer& found, const at::Tensor& x, const OptimizeOptions& options,
                    OptimizedLayer& layer) {
   const c10::InferenceMode inference;
@@ -124,8 +146,7 @@ void measure_layer(const FoundLayer& found, const at::Tensor& x, const OptimizeO
     if (kind == LayerKind::kTorchInt8 && at::globalContext().qEngine() == at::QEngine::NoQEngine) continue;
     auto module = alone(found, kind);
     if (!module.ok()) continue;  // Wider than the kernels take, for one.
-    const auto shared = std::make_shared<torch::jit::Module>(std::move(module).value());
-    calls.push_back([shared, x] { shared->forward({x}); });
+    calls.push_back(call_of(module.value(), x));
     kinds.push_back(kind);
   }
   const auto spreads = options.measure ? options.measure(calls) : measure_in_turns(calls, kLayerTurns, kTurnUs);
@@ -227,7 +248,9 @@ Status Search::look_at(const std::vector<FoundLayer>& found) {
 }
 
 void Search::measure_layers(const std::vector<FoundLayer>& found) {
-  const auto given = record_inputs(*float_model_, options_.inputs, found);
+  const auto watched = engine_.load(options_.binding, Executor::kTorch);
+  const auto given =
+      watched.ok() ? record_inputs(**watched, options_.inputs, found) : std::vector<at::Tensor>(found.size());
   std::uint64_t weights = 0;
   for (const FoundLayer& layer : found) weights += static_cast<std::uint64_t>(layer.weight.numel());
   const PackingEngine engine(bytes_.size() - std::min<std::uint64_t>(bytes_.size(), 3 * weights));  // As if all int8.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -14,8 +15,10 @@
 
 #include <hearth/random.h>
 
-#include "runtime/base/digest.h"
-#include "runtime/base/json_reader.h"
+#include "runtime/edge/flat_graph.h"
+#include "runtime/edge/flat_model.h"
+#include "runtime/edge/hashed_file.h"
+#include "runtime/edge/model_shelf.h"
 #include "runtime/edge/torch_file.h"
 #include "runtime/edge/worker_pool.h"
 
@@ -185,20 +188,12 @@ EdgeModel::Outputs TorchModel::run(std::span<const Tensor> inputs) {
 }
 
 void TorchModel::start(std::span<const Tensor> inputs, EdgeModel::Callback done) {
-  auto shared_done = std::make_shared<EdgeModel::Callback>(std::move(done));
-  workers_->post({[self = shared_from_this(), inputs, shared_done] { (*shared_done)(self->run(inputs)); },
-                  [shared_done] {
-                    (*shared_done)(Error{ErrorCode::kCancelled, "the edge engine was stopped before the pass began"});
-                  }});
+  start_on(*workers_, shared_from_this(), inputs, std::move(done));
 }
 
 void TorchModel::start_batch(std::span<const Inputs> batch, BatchedModel::Callback done) {
-  auto shared_done = std::make_shared<BatchedModel::Callback>(std::move(done));
-  workers_->post({[self = shared_from_this(), batch, shared_done] { (*shared_done)(self->run_batch(batch)); },
-                  [size = batch.size(), shared_done] {
-                    const Error stopped{ErrorCode::kCancelled, "the edge engine was stopped before the pass began"};
-                    (*shared_done)(std::vector<Outputs>(size, Outputs(stopped)));
-                  }});
+  start_batch_on(
+      *workers_, [self = shared_from_this(), batch] { return self->run_batch(batch); }, batch.size(), std::move(done));
 }
 
 /// A pass that fails as a whole is taken apart: what is wrong with one request is that one's.
@@ -407,17 +402,24 @@ void bound_threads() {
 }  // namespace
 
 /// What models share with the engine, and may keep after it.
-class TorchEngine::Process {
+class TorchEngine::Process : public std::enable_shared_from_this<TorchEngine::Process> {
  public:
-  Process(std::size_t threads, const LogLine& to)
-      : log(to), sink(std::make_shared<WarningSink>(to)), workers(std::make_shared<WorkerPool>(threads)) {}
+  Process(std::size_t threads, const LogLine& to, std::uint64_t memory_bytes_max)
+      : log(to),
+        sink(std::make_shared<WarningSink>(to)),
+        workers(std::make_shared<WorkerPool>(threads)),
+        shelf(std::make_shared<ModelShelf>(memory_bytes_max)) {}
+
+  Result<std::shared_ptr<EdgeModel>> load(const EdgeBinding& binding, Executor executor) const;
 
   const LogLine log;
   const std::shared_ptr<WarningSink> sink;
   const std::shared_ptr<WorkerPool> workers;
+  const std::shared_ptr<ModelShelf> shelf;
 };
 
-TorchEngine::TorchEngine(std::size_t threads, LogLine log) : process_(std::make_shared<Process>(threads, log)) {
+TorchEngine::TorchEngine(std::size_t threads, LogLine log, std::uint64_t memory_bytes_max)
+    : process_(std::make_shared<Process>(threads, log, memory_bytes_max)) {
   silence_torch();
   const WarningRoute route(process_->sink.get());
   bound_threads();
@@ -427,41 +429,59 @@ TorchEngine::~TorchEngine() { process_->workers->stop(); }
 
 std::string_view TorchEngine::quantized_engine(std::uint64_t file_bytes) { return quantized_engine_for(file_bytes); }
 
-Result<std::shared_ptr<EdgeModel>> TorchEngine::load(const EdgeBinding& binding) {
-  if (auto good = check_specs(binding); !good.ok()) return good.error();
-  const auto bytes = read_model_file(binding.file);
-  if (!bytes.ok()) return bytes.error();
-  std::string sha256 = sha256_hex(bytes.value());
+Result<std::shared_ptr<EdgeModel>> TorchEngine::Process::load(const EdgeBinding& binding, Executor executor) const {
+  auto file = HashedFile::open(binding.file, kModelBytesMax);
+  if (!file.ok()) return file.error();
+  const std::string& sha256 = file->sha256();
   if (!binding.sha256.empty() && sha256 != binding.sha256) {
     return {ErrorCode::kCorrupt, binding.file + ": its SHA-256 is " + sha256 + ", expected " + binding.sha256};
   }
-  const WarningRoute route(process_->sink.get());
-  const PackingEngine engine(bytes.value().size());
+  const WarningRoute route(sink.get());
+  const PackingEngine engine(file->size());
   bound_this_thread();
-  auto module = parse_module(bytes.value(), binding.file);
+  auto module = parse_module(*file, binding.file);
   if (!module.ok()) return module.error();
   // Frozen is faster; not every module can be, and a frozen one may fail where the plain one runs.
   std::shared_ptr<TorchModel> model;
   const auto make = [&](torch::jit::Module ready) {
     if (at::globalContext().qEngine() == at::QEngine::QNNPACK) calm_qnnpack(ready);
-    model = std::make_shared<TorchModel>(std::move(ready), binding, sha256, process_->sink, process_->workers);
+    model = std::make_shared<TorchModel>(std::move(ready), binding, sha256, sink, workers);
     Status warm = model->warm_up();
     const bool rows = binding.batch_max > 1 && is_one_row(binding.inputs) && is_one_row(binding.outputs);
     if (!warm.ok() || !rows) return warm;
     const Status batches = model->try_batches(std::min<std::size_t>(binding.batch_max, kTrialRows));
-    if (!batches.ok() && process_->log) process_->log(batches.error().message);
+    if (!batches.ok() && log) log(batches.error().message);
     return warm;
   };
   try {
     const torch::NoGradGuard no_gradients;
-    if (make(freeze_module(module.value())).ok()) return std::shared_ptr<EdgeModel>(model);
+    const auto frozen = freeze_module(std::move(module).value());
+    if (make(frozen).ok()) {
+      auto flat = executor == Executor::kFastest ? flat_model_of(frozen, *model, binding, workers) : nullptr;
+      if (flat) return flat;
+      return std::shared_ptr<EdgeModel>(model);
+    }
   } catch (const std::exception&) {
     // Said by the plain module below, when it is wrong too.
   }
-  auto plain = parse_module(bytes.value(), binding.file);
+  auto plain = parse_module(*file, binding.file);
   if (!plain.ok()) return plain.error();
   if (auto warm = make(std::move(plain).value()); !warm.ok()) return warm.error();
   return std::shared_ptr<EdgeModel>(model);
+}
+
+Result<std::shared_ptr<EdgeModel>> TorchEngine::load(const EdgeBinding& binding, Executor executor) {
+  if (auto good = check_specs(binding); !good.ok()) return good.error();
+  std::error_code unknown;  // What is wrong with the file is said by who reads it.
+  const auto size = std::filesystem::file_size(binding.file, unknown);
+  auto loader = [process = process_, wanted = EdgeBinding(binding), executor]() mutable {
+    auto model = process->load(wanted, executor);
+    if (model.ok()) wanted.sha256 = (*model)->sha256();  // From now on it must be this file.
+    return model;
+  };
+  auto place = process_->shelf->add(unknown ? 0 : size, std::move(loader));
+  if (!place.ok()) return Error{place.error().code, binding.file + ": " + place.error().message};
+  return ShelvedModel::put(std::move(place).value(), process_->workers);
 }
 
 }  // namespace hearth::edge

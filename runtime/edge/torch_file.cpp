@@ -16,7 +16,6 @@
 namespace hearth::edge {
 namespace {
 
-constexpr std::uint64_t kModelBytesMax = 2ull << 30;
 constexpr std::size_t kWarningPlacesMax = 64;
 constexpr std::size_t kMessageMax = 300;
 
@@ -59,6 +58,39 @@ class BytesReader final : public caffe2::serialize::ReadAdapterInterface {
  private:
   const std::string_view bytes_;
 };
+
+/// Of a file that is read as it is asked for.
+class FileReader final : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit FileReader(HashedFile& file) : file_(file) {}
+  size_t size() const override { return file_.size(); }
+  size_t read(std::uint64_t position, void* buffer, size_t count, const char* /*what*/) const override {
+    return file_.read(position, buffer, count);
+  }
+
+ private:
+  HashedFile& file_;
+};
+
+Result<torch::jit::Module> parse(std::shared_ptr<caffe2::serialize::ReadAdapterInterface> reader,
+                                 const std::string& file) {
+  constexpr std::string_view kZipMagic = "PK\x03\x04";
+  std::array<char, kZipMagic.size()> magic{};
+  const std::size_t got = reader->read(0, magic.data(), magic.size(), "magic");
+  if (std::string_view(magic.data(), got) != kZipMagic.substr(0, got)) {
+    return corrupt(file, "not a TorchScript file (it does not begin as a zip archive)");
+  }
+  try {
+    register_linear_ops();
+    auto module = torch::jit::load(reader);
+    if (!module.find_method("forward")) return corrupt(file, "a TorchScript file without a method 'forward'");
+    module.eval();
+    return module;
+  } catch (const std::exception& error) {
+    return corrupt(file, "cut, damaged, or not a TorchScript file (" + std::to_string(reader->size()) +
+                             " bytes): " + one_line(error));
+  }
+}
 
 }  // namespace
 
@@ -118,20 +150,13 @@ Result<std::string> read_model_file(const std::string& file) {
 }
 
 Result<torch::jit::Module> parse_module(std::string_view bytes, const std::string& file) {
-  constexpr std::string_view kZipMagic = "PK\x03\x04";
-  if (!bytes.starts_with(kZipMagic.substr(0, bytes.size()))) {
-    return corrupt(file, "not a TorchScript file (it does not begin as a zip archive)");
-  }
-  try {
-    register_linear_ops();
-    auto module = torch::jit::load(std::make_shared<BytesReader>(bytes));
-    if (!module.find_method("forward")) return corrupt(file, "a TorchScript file without a method 'forward'");
-    module.eval();
-    return module;
-  } catch (const std::exception& error) {
-    return corrupt(file, "cut, damaged, or not a TorchScript file (" + std::to_string(bytes.size()) +
-                             " bytes): " + one_line(error));
-  }
+  return parse(std::make_shared<BytesReader>(bytes), file);
+}
+
+Result<torch::jit::Module> parse_module(HashedFile& file, const std::string& name) {
+  auto module = parse(std::make_shared<FileReader>(file), name);
+  if (file.changed()) return corrupt(name, "changed while it was read");
+  return module;
 }
 
 torch::jit::Module freeze_module(torch::jit::Module module) {

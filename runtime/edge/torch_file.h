@@ -15,6 +15,8 @@
 
 #include <hearth/result.h>
 
+#include "runtime/edge/hashed_file.h"
+
 namespace hearth::edge {
 
 /// Takes LibTorch's warnings of the threads it is set on, and hands on each place in LibTorch's source once. What a
@@ -73,11 +75,16 @@ class PackingEngine {
 /// LibTorch's message without its backtrace, in one line.
 std::string one_line(const std::exception& error);
 
+inline constexpr std::uint64_t kModelBytesMax = std::uint64_t{2} << 30;
+
 /// The file's bytes, at most 2 GiB and not empty.
 Result<std::string> read_model_file(const std::string& file);
 
 /// A module in evaluation mode from a TorchScript file's bytes. kCorrupt, naming the file.
 Result<torch::jit::Module> parse_module(std::string_view bytes, const std::string& file);
+/// The same, without a copy of the whole file. `name` is for errors. Also kCorrupt when the file is no longer as
+/// hashed.
+Result<torch::jit::Module> parse_module(HashedFile& file, const std::string& name);
 
 /// The module with its parameters as constants. `module` must not have run. Throws when it cannot be frozen.
 torch::jit::Module freeze_module(torch::jit::Module module);

@@ -59,4 +59,23 @@ void WorkerPool::stop() {
   threads_.clear();
 }
 
+void start_on(WorkerPool& workers, std::shared_ptr<EdgeModel> model, std::span<const Tensor> inputs,
+              EdgeModel::Callback done) {
+  auto shared_done = std::make_shared<EdgeModel::Callback>(std::move(done));
+  workers.post({[model = std::move(model), inputs, shared_done] { (*shared_done)(model->run(inputs)); },
+                [shared_done] {
+                  (*shared_done)(Error{ErrorCode::kCancelled, "the edge engine was stopped before the pass began"});
+                }});
+}
+
+void start_batch_on(WorkerPool& workers, std::function<std::vector<EdgeModel::Outputs>()> run, std::size_t size,
+                    BatchedModel::Callback done) {
+  auto shared_done = std::make_shared<BatchedModel::Callback>(std::move(done));
+  workers.post({[run = std::move(run), shared_done] { (*shared_done)(run()); },
+                [size, shared_done] {
+                  const Error stopped{ErrorCode::kCancelled, "the edge engine was stopped before the pass began"};
+                  (*shared_done)(std::vector<EdgeModel::Outputs>(size, EdgeModel::Outputs(stopped)));
+                }});
+}
+
 }  // namespace hearth::edge

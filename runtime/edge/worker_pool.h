@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include <hearth/edge_model.h>
+
 namespace hearth::edge {
 
 /// Of each job exactly one of `run` and `cancel` is called, exactly once, never inside post().
@@ -46,5 +48,12 @@ class WorkerPool {
   std::shared_ptr<State> state_;
   std::vector<std::thread> threads_;
 };
+
+/// What start() of a model does: its run() on a worker; kCancelled when the pool stops first.
+void start_on(WorkerPool& workers, std::shared_ptr<EdgeModel> model, std::span<const Tensor> inputs,
+              EdgeModel::Callback done);
+/// The same for a batch of so many requests.
+void start_batch_on(WorkerPool& workers, std::function<std::vector<EdgeModel::Outputs>()> run, std::size_t size,
+                    BatchedModel::Callback done);
 
 }  // namespace hearth::edge

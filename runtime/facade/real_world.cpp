@@ -51,7 +51,8 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RuntimeConfig& config, Lo
   }
   edge::LogLine engine_log;
   if (log) engine_log = [log](std::string_view line) { log(LogLevel::kWarning, line); };
-  const auto engine = std::make_shared<edge::TorchEngine>(config.threads, engine_log);
+  const auto engine =
+      std::make_shared<edge::TorchEngine>(config.threads, engine_log, config.limits.edge_memory_mib_max * 1024 * 1024);
   world.load_edge_model = [engine,
                            limits = config.limits](const ModelPair& pair) -> Result<std::shared_ptr<EdgeModel>> {
     if (pair.edge.endpoint.empty()) return engine->load(pair.edge);

@@ -12,8 +12,8 @@
 namespace hearth::edge::kernels {
 namespace {
 
-// Below this a second thread costs more than it saves: some 4 us of products against 1 us to call it.
-constexpr std::size_t kProductsPerThread = std::size_t{1} << 19;
+// Below this a second thread costs more than it saves: some 2 us of products against up to 2 us to call it.
+constexpr std::size_t kProductsPerThread = std::size_t{1} << 18;
 // So that a thread that was held up leaves its work to the others.
 constexpr std::size_t kPartsPerThread = 8;
 

@@ -10,6 +10,8 @@
 #include <hwy/foreach_target.h>                                       // NOLINT: must come before highway.h
 #include <hwy/highway.h>
 
+#include "runtime/edge/kernels/vector_math.inc"
+
 HWY_BEFORE_NAMESPACE();
 #if HWY_TARGET == HWY_AVX3_DL
 #pragma GCC target("avx512vnni")  // Highway asks the processor for it, but 1.0.3 does not tell the compiler.
@@ -17,15 +19,6 @@ HWY_BEFORE_NAMESPACE();
 namespace hearth::edge::kernels {
 namespace HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-using Ints = hn::CappedTag<std::int32_t, kBlock>;
-using Floats = hn::Rebind<float, Ints>;
-using VI = hn::Vec<Ints>;
-using VF = hn::Vec<Floats>;
-constexpr Ints kInts;
-constexpr Floats kFloats;
-constexpr std::size_t kLanes = hn::MaxLanes(Ints());
 constexpr std::size_t kVectorBytes = kLanes * sizeof(std::int32_t);
 
 // ---- Products. A lane holds four weights, or four q, of one output; `sum` takes the four products.
@@ -174,52 +167,10 @@ HWY_INLINE VI lower_half(VI both) { return hn::And(both, hn::Set(kInts, 0x0F0F0F
 // ---- Sums to outputs
 // -------------------------------------------------------------------------------------------------
 
-/// To the nearest, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no bits below one.
-HWY_INLINE VF nearest(VF x) {
-  const VF big = hn::Set(kFloats, 12582912.0F);
-  return hn::Sub(hn::Add(x, big), big);
-}
-
-/// exp(-y), 0 <= y <= 87, within 2 units in the last place: 2^n times a Taylor polynomial on half a bit around zero.
-HWY_INLINE VF exp_minus(VF y) {
-  const VF n = nearest(hn::Mul(y, hn::Set(kFloats, -1.44269504F)));
-  const VF r = hn::Sub(hn::Sub(hn::Neg(y), hn::Mul(n, hn::Set(kFloats, 0.693359375F))),
-                       hn::Mul(n, hn::Set(kFloats, -2.12194440e-4F)));
-  VF p = hn::Set(kFloats, 1.0F / 720);
-  for (const float c : {1.0F / 120, 1.0F / 24, 1.0F / 6, 0.5F, 1.0F, 1.0F})
-    p = hn::Add(hn::Mul(p, r), hn::Set(kFloats, c));
-  const VI power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(kInts, n), hn::Set(kInts, 127)));
-  return hn::Mul(p, hn::BitCast(kFloats, power));
-}
-
-/// x (1 + erf(x / sqrt 2)) / 2; erf by Abramowitz and Stegun 7.1.26.
-HWY_INLINE VF gelu(VF x) {
-  const VF size = hn::Min(hn::Abs(x), hn::Set(kFloats, 12.0F));
-  const VF z = hn::Mul(size, hn::Set(kFloats, 0.707106781F));
-  const VF t =
-      hn::Div(hn::Set(kFloats, 1.0F), hn::Add(hn::Set(kFloats, 1.0F), hn::Mul(z, hn::Set(kFloats, 0.3275911F))));
-  VF p = hn::Set(kFloats, 1.061405429F);
-  for (const float c : {-1.453152027F, 1.421413741F, -0.284496736F, 0.254829592F})
-    p = hn::Add(hn::Mul(p, t), hn::Set(kFloats, c));
-  const VF rest = hn::Mul(hn::Mul(hn::Mul(p, t), exp_minus(hn::Mul(z, z))), hn::Mul(size, hn::Set(kFloats, 0.5F)));
-  return hn::IfThenElse(hn::Lt(x, hn::Zero(kFloats)), hn::Neg(rest), hn::Sub(x, rest));
-}
-
-/// A NaN stays one.
 HWY_INLINE VF activated(VF x, Activation activation) {
   if (activation == Activation::kNone) return x;
   if (activation == Activation::kGelu) return gelu(x);
-  return hn::IfThenElse(hn::Lt(x, hn::Zero(kFloats)), hn::Zero(kFloats), x);
-}
-
-HWY_INLINE void store_some(VF values, float* to, std::size_t room) {
-  if (room >= kLanes) {
-    hn::StoreU(values, kFloats, to);
-    return;
-  }
-  float lanes[kLanes];
-  hn::StoreU(values, kFloats, lanes);
-  std::memcpy(to, lanes, room * sizeof(float));
+  return relu(x);
 }
 
 /// What a tile is computed from: R rows, and the outputs of V vectors from `begin` on, in one panel.
@@ -389,10 +340,27 @@ void run_panel(Tile tile) {
   if (left == 1) run_rows<kFormat, 1, vectors_of(kFormat, 1)>(tile);
 }
 
+/// Another thread has written the rows and read the outputs: all lines are asked for at once, not one after the other.
+HWY_INLINE void fetch_rows(const QuantizedRows& rows) {
+  constexpr std::size_t kLine = 64, kFewBytes = 8192;
+  const std::size_t bytes = rows.count * rows.stride;
+  for (std::size_t i = 0; i < std::min(bytes, kFewBytes); i += kLine) __builtin_prefetch(rows.values + i);
+  for (std::size_t i = 0; i < rows.groups; i += kLine / sizeof(std::int32_t)) __builtin_prefetch(rows.group_sums + i);
+}
+HWY_INLINE void fetch_outputs(const Tile& tile) {
+  constexpr std::size_t kLineFloats = 16, kRowsMax = 4;
+  for (std::size_t r = 0; r < std::min(tile.rows.count, kRowsMax); ++r) {
+    const float* const to = tile.output + r * tile.layer.outputs + tile.panel * kPanel;
+    for (std::size_t i = 0; i < kPanel; i += kLineFloats) __builtin_prefetch(to + i, 1);
+  }
+}
+
 void run_panels(const PackedView& layer, Format format, const QuantizedRows& rows, std::size_t first, std::size_t last,
                 float* output, Activation activation) {
+  fetch_rows(rows);
   for (std::size_t panel = first; panel < last; ++panel) {
     const Tile tile{layer, rows, 0, panel, 0, output, activation};
+    fetch_outputs(tile);
     if (format == Format::kInt8) {
       run_panel<Format::kInt8>(tile);
     } else {

@@ -10,36 +10,14 @@
 #include <hwy/foreach_target.h>                                      // NOLINT: must come before highway.h
 #include <hwy/highway.h>
 
+#include "runtime/edge/kernels/vector_math.inc"
+
 HWY_BEFORE_NAMESPACE();
 namespace hearth::edge::kernels {
 namespace HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-using Ints = hn::CappedTag<std::int32_t, kBlock>;
-using Floats = hn::Rebind<float, Ints>;
-using VI = hn::Vec<Ints>;
-using VF = hn::Vec<Floats>;
-constexpr Ints kInts;
-constexpr Floats kFloats;
-constexpr std::size_t kLanes = hn::MaxLanes(Ints());
-
 // ---- Rows to q
 // -------------------------------------------------------------------------------------------------------
-
-/// To the nearest, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no bits below one.
-HWY_INLINE VF nearest(VF x) {
-  const VF big = hn::Set(kFloats, 12582912.0F);
-  return hn::Sub(hn::Add(x, big), big);
-}
-
-/// The next lanes of a row, zero beyond its end.
-HWY_INLINE VF load_some(const float* row, std::size_t i, std::size_t end) {
-  if (i + kLanes <= end) return hn::LoadU(kFloats, row + i);
-  float rest[kLanes] = {};
-  for (std::size_t lane = 0; i + lane < end; ++lane) rest[lane] = row[i + lane];
-  return hn::LoadU(kFloats, rest);
-}
 
 struct Range {
   float low = 0, high = 0;  ///< Both with zero among them.

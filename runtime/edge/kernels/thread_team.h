@@ -23,23 +23,40 @@ class ThreadTeam {
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
 
-  /// The caller takes parts from the front, the others from the back, so that in like calls each thread meets the same
-  /// memory again. One call at a time, others wait. Not from within a task.
+  /// Each thread has a share of its own, so that in like calls it meets the same memory again and asks nobody for the
+  /// next part; who is through with it helps the others from the end of theirs. One call at a time, others wait. Not
+  /// from within a task.
   void run(std::size_t parts, const Task& task);
 
   /// For run_linear(); valid as long as the team.
   Threads threads();
 
  private:
-  void work();
-  bool take(bool front, std::uint32_t& part);
+  /// What the caller posts: one cache line, so that a worker that looks at it has all of it.
+  struct alignas(64) Post {
+    std::atomic<std::uint32_t> call = 0;  ///< Which call this is; what the workers wait on.
+    std::atomic<int> processor = -1;      ///< The caller's.
+    std::atomic<const Task*> task = nullptr;
+  };
+  struct alignas(64) Share {
+    std::atomic<std::uint64_t> left =
+        0;  ///< The call, and of its parts here the first and the end that nobody has taken.
+  };
+  struct alignas(64) Report {
+    std::atomic<std::uint32_t> done = 0;  ///< Parts that this thread has run since it was made, whoever's they were.
+  };
+
+  void work(std::size_t self);
+  bool all_done() const;
+  /// Runs parts of this call until none is left.
+  void take_all(std::size_t self, std::uint32_t call);
+  static bool take(Share& share, std::uint32_t call, bool front, std::uint32_t& part);
 
   std::mutex one_call_;
-  const Task* task_ = nullptr;
-  std::atomic<std::uint64_t> left_ = 0;   ///< The parts that nobody has taken: the first, and above it the end.
-  std::atomic<std::uint32_t> door_ = 0;   ///< How many workers look at the call; the highest bit while they may.
-  std::atomic<std::uint32_t> calls_ = 0;  ///< What the workers wait on.
-  std::atomic<int> caller_processor_ = -1;
+  Post post_;
+  std::vector<Share> shares_;    ///< The caller's first.
+  std::vector<Report> reports_;  ///< The same.
+  std::uint32_t asked_ = 0;      ///< Parts of all calls so far.
   std::atomic<bool> stopped_ = false;
   std::vector<std::thread> workers_;
 };

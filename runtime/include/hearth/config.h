@@ -77,8 +77,11 @@ struct ModelPair {
 
 /// Every bound says what happens when it is reached.
 struct Limits {
-  std::size_t queue_length_max = 256;    ///< Requests waiting for a slot; one more is rejected (kQueueFull).
-  std::size_t edge_slots = 2;            ///< Forward passes at the same time; others wait in the queue.
+  std::size_t queue_length_max = 256;  ///< Requests waiting for a slot; one more is rejected (kQueueFull).
+  std::size_t edge_slots = 2;          ///< Forward passes at the same time; others wait in the queue.
+  std::uint64_t edge_memory_mib_max =
+      4096;                              ///< Edge models in memory, by the size of their files. Beyond it the idle one
+                                         ///< used longest ago goes; the request that next wants it waits for it.
   std::size_t cloud_in_flight_max = 64;  ///< Cloud attempts at the same time; beyond it the answer stays local.
   std::uint64_t payload_kib_max =
       16 * 1024;                            ///< Input bytes plus text; larger requests are rejected (kInvalidRequest).
