@@ -182,13 +182,13 @@ Result<std::vector<Step>> train_all(const PrepareOptions& options, const Recipe&
     const auto quantized = edge::quantize_dynamic(folder.part("edge_float.pt"), folder.part(name), kind);
     if (!quantized.ok()) return quantized.error();
   }
-  std::vector<Step> steps = {{"teacher: the cloud model", "cloud.pt", "teacher"},
-                             {"784-32-10 in float, which it replaces", kReplacedFile, "reference"},
-                             {"the same in LibTorch's int8", kTorchInt8File, "reference"}};
+  std::vector<Step> steps = {{"teacher: the cloud model", "cloud.pt", "teacher"}};
   for (const StepFile& step : *trained) {
     steps.push_back({step.title, std::filesystem::path(step.file).filename().string(), "step"});
   }
   steps.push_back({"quantized: hearth_int8", "edge.pt", "step"});
+  steps.push_back({"in place of that: LibTorch's int8", kTorchInt8File, "reference"});
+  steps.push_back({"784-32-10 in float, which it replaces", kReplacedFile, "reference"});
   return steps;
 }
 

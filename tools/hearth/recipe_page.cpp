@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "tools/hearth/report_style.h"
+#include "tools/hearth/page.h"
 #include "tools/hearth/svg.h"
 
 namespace hearth::tool {
@@ -45,17 +45,6 @@ std::string spread_text(const ordered_json& spread) {
          micros(spread["p90"].get<double>()) + ")";
 }
 
-std::string tile(const std::string& figure, const std::string& unit, const std::string& words) {
-  return "<div class=\"card tile\"><b>" + escaped(figure) +
-         (unit.empty() ? "" : " <small>" + escaped(unit) + "</small>") + "</b><span>" + escaped(words) +
-         "</span></div>\n";
-}
-
-std::string card(const char* width, const std::string& title, const std::string& subtitle, const std::string& body) {
-  return "<section class=\"card " + std::string(width) + "\"><h2>" + escaped(title) + "</h2><p class=\"sub\">" +
-         escaped(subtitle) + "</p>" + body + "</section>\n";
-}
-
 std::vector<ordered_json> steps_of(const ordered_json& report, const char* role) {
   std::vector<ordered_json> steps;
   for (const auto& step : report.value("steps", ordered_json::array())) {
@@ -76,7 +65,7 @@ std::string tiles(const ordered_json& report) {
   if (steps.empty()) return "";
   const ordered_json& last = steps.back();
   const ordered_json& first = steps.front();
-  const ordered_json& before = references.empty() ? first : references.front();
+  const ordered_json& before = references.empty() ? first : references.back();
   const std::string against = text_of(before, "title");
   std::string out = "<div class=\"tiles\">\n";
   if (const auto accuracy = accuracy_of(last)) {
@@ -114,13 +103,17 @@ std::string table(const ordered_json& report) {
   if (photos) out += "<th>validation</th><th>test</th>";
   if (errors) out += "<th>output error</th>";
   out += "<th>us, median (p10–p90)</th></tr></thead><tbody>\n";
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const ordered_json& step = steps[i];
+  const std::size_t count = steps_of(report, "step").size();
+  std::size_t number = 0;
+  for (const ordered_json& step : steps) {
     const auto cell = [&](const std::optional<double>& value) {
       out += "<td>" + (value ? percent(*value) : std::string("–")) + "</td>";
     };
-    out += "<tr><td><i class=\"swatch " + css_of(step, text_of(step, "title") == text_of(steps.back(), "title")) +
-           "\"></i>" + escaped(text_of(step, "title")) + "</td><td>" + kib(step["bytes"].get<double>()) + "</td>";
+    const bool numbered = text_of(step, "role") == "step";
+    number += numbered ? 1 : 0;
+    out += "<tr><td><i class=\"swatch " + css_of(step, numbered && number == count) + "\"></i>" +
+           (numbered ? std::to_string(number) + " " : std::string()) + escaped(text_of(step, "title")) + "</td><td>" +
+           kib(step["bytes"].get<double>()) + "</td>";
     if (photos) {
       cell(number_of(step, "validation_accuracy"));
       cell(number_of(step, "test_accuracy"));
@@ -138,7 +131,7 @@ std::string accuracy_plot(const ordered_json& report, const char* name,
   std::vector<const ordered_json*> shown;
   for (const auto& step : report["steps"]) {
     const auto x = across(step), y = accuracy_of(step);
-    if (!x || !y || *x <= 0) continue;
+    if (!x || !y || *x <= 0 || text_of(step, "role") == "reference") continue;
     points.emplace_back(*x, *y);
     shown.push_back(&step);
   }
@@ -157,13 +150,14 @@ std::string accuracy_plot(const ordered_json& report, const char* name,
     if (text_of(*shown[i], "role") == "step") path.push_back(points[i]);
   }
   plot.line(path, "edge");
+  std::size_t number = 0;
   for (std::size_t i = 0; i < points.size(); ++i) {
-    const bool last = i + 1 == points.size();
+    const bool teacher = text_of(*shown[i], "role") == "teacher", last = !teacher && number + 1 == path.size();
     const std::string css = css_of(*shown[i], last), title = text_of(*shown[i], "title");
+    const std::string label = teacher ? "teacher" : std::to_string(++number);
     plot.dot(points[i].first, points[i].second, last ? 8 : 6, "fill " + css, title);
-    const bool to_left = x.share(points[i].first) > 0.6;
-    plot.text(points[i].first, points[i].second, to_left ? -12 : 12, last ? -9 : 5, to_left ? "end" : "start",
-              "word " + css, title);
+    const double down = number % 2 == 0 ? -12 : 22;  // Neighbours that lie close part.
+    plot.text(points[i].first, points[i].second, 0, down, "middle", "word " + css, label);
   }
   return plot.svg();
 }
@@ -201,12 +195,9 @@ std::string footer(const ordered_json& report) {
 }  // namespace
 
 std::string make_recipe_page(const ordered_json& report) {
-  std::string page =
-      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
-      escaped(text_of(report, "title")) + "</title>\n<style>" + std::string(kReportStyle) +
-      "</style>\n</head>\n<body><main>\n<header><h1>" + escaped(text_of(report, "title")) + "</h1><p class=\"lead\">" +
-      escaped(text_of(report, "lead")) + "</p></header>\n";
+  const std::string title = text_of(report, "title");
+  std::string page = "<header><h1>" + escaped(title) + "</h1><p class=\"lead\">" + escaped(text_of(report, "lead")) +
+                     "</p></header>\n";
   if (const std::string why = text_of(report, "why_not"); !why.empty()) {
     page += "<div class=\"card\"><h2 class=\"bad\">Nothing was written</h2><p>" + escaped(why) + "</p></div><br>\n";
   }
@@ -217,17 +208,17 @@ std::string make_recipe_page(const ordered_json& report) {
     return bytes ? std::optional(*bytes / 1024) : std::nullopt;
   };
   if (const auto plot = accuracy_plot(report, "size, KiB", size); !plot.empty()) {
-    page += card("half", "What size costs", "up and to the left is better", plot);
+    page += card("half", "What size costs", "the steps by number; up and to the left is better", plot);
   }
   if (const auto plot = accuracy_plot(report, "latency, us", latency_of); !plot.empty()) {
-    page += card("half", "What speed costs", "one pass on one thread, all models in turns", plot);
+    page += card("half", "What speed costs", "the steps by number; one pass on one thread, all in turns", plot);
   }
   if (report.contains("layers") && !report["layers"].empty()) {
     page +=
         card("wide", "Layer by layer", "microseconds in turns: median (p10–p90); the fastest within the budget is kept",
              layers_table(report["layers"]));
   }
-  return page + "</div>\n" + footer(report) + "</main></body>\n</html>\n";
+  return html_page(title, "", page + "</div>\n" + footer(report));
 }
 
 }  // namespace hearth::tool

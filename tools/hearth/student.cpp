@@ -25,6 +25,7 @@ using Kind = RecipeStep::Kind;
 using at::Tensor;
 
 constexpr std::int64_t kBatch = 256;
+constexpr std::int64_t kBatchesMin = 8;  // Of few examples.
 constexpr std::int64_t kTeacherBatch = 100;
 constexpr double kWeightDecay = 1e-2;
 constexpr double kLabelSmoothing = 0.05;
@@ -131,7 +132,8 @@ class Lessons {
 
   /// AdamW. The last batch of a pass over the examples is dropped when short. `begin`, `end`: of options.progress.
   void learn(const RecipeStep& step, double epochs, double begin, double end) {
-    const std::int64_t count = values_.size(0), batch = std::min(kBatch, count), per_epoch = count / batch;
+    const std::int64_t count = values_.size(0);
+    const std::int64_t batch = std::clamp<std::int64_t>(count / kBatchesMin, 1, kBatch), per_epoch = count / batch;
     const auto steps = static_cast<std::int64_t>(epochs * static_cast<double>(per_epoch));
     std::vector<Tensor> parameters;
     for (const Tensor& parameter : module_.parameters()) parameters.push_back(parameter);
