@@ -322,13 +322,14 @@ ordered_json Optimizing::report(bool written) const {
   all["layers"] = json_of(layers_);
   all["written"] = written;
   if (!why_not_.empty()) all["why_not"] = why_not_;
-  ordered_json& steps = all["steps"] = ordered_json::array();
+  ordered_json steps = ordered_json::array();
   for (const Shown& one : shown_) {
     ordered_json entry = {{"title", one.title}, {"role", "step"}, {"bytes", fs::file_size(one.file)}};
     entry["latency_us"] = json_of(one.spread);
     entry.update(one.figures);
     steps.push_back(std::move(entry));
   }
+  all["steps"] = steps;
   all["before"] = steps.front();
   all["files"] = {{flags_.model, shown_.front().model->sha256()}};
   if (!written) return all;
