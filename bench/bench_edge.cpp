@@ -4,7 +4,8 @@
 /// take turns, several rounds each, so that a change of the machine's load meets all of them; medians with the 10th and
 /// 90th percentile. ONNX Runtime runs in node (bench/peers/install puts it there); what a call through node costs is
 /// measured with an empty model and taken off before ratios are formed. Then small nets: what the engine adds to the
-/// arithmetic; and the memory a loaded model takes. Without LibTorch or the packages it says so.
+/// arithmetic; and the memory a loaded model takes. Last, a transformer encoder
+/// through the search of `hearth optimize`. Without LibTorch or the packages it says so.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -19,6 +20,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "bench/encoder.h"
 #include "bench/limits.h"
 #include "bench/stack_engine.h"
 #ifdef HEARTH_BENCH_TORCH
@@ -37,6 +39,7 @@ struct Options {
   std::string peers = "build/peers";
   std::string vector_code;
   std::vector<std::size_t> widths = {512, 1024, 2048, 4096};
+  bool encoder = true;
   bool quick = false;
 };
 
@@ -275,6 +278,46 @@ Json small_nets(bool quick) {
   return rows;
 }
 
+/// The encoder's two rows; empty where it was not measured.
+Json measure_encoder(const Options& options) {
+  Json rows = Json::array();
+#ifdef HEARTH_BENCH_TORCH
+  const auto folder = std::filesystem::temp_directory_path() /
+                      ("bench_encoder_" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()));
+  std::filesystem::create_directory(folder);
+  const EncoderFigures f = run_encoder(folder, options.quick);
+  std::filesystem::remove_all(folder);
+  std::printf("\ntransformer encoder, %s, 384 wide, 128 tokens, one thread, through hearth optimize:\n",
+              options.quick ? "1 layer" : "6 layers");
+  if (!f.written) {
+    std::printf("  left as it was: %s\n", f.why_not.c_str());
+    return rows;
+  }
+  std::printf("  torch_fp32 %10.1f us (%.1f-%.1f)  %8.1f KiB\n", f.float_us, f.float_p10_us, f.float_p90_us,
+              static_cast<double>(f.float_bytes) / 1024);
+  std::printf("  optimized  %10.1f us (%.1f-%.1f)  %8.1f KiB: layers%s; output error %.4f\n", f.fast_us, f.fast_p10_us,
+              f.fast_p90_us, static_cast<double>(f.fast_bytes) / 1024, f.layers.c_str(), f.output_error);
+  std::printf("  %.2f times as fast (goal 1.40), %.3f of the size (goal 0.270)\n", f.float_us / f.fast_us,
+              static_cast<double>(f.fast_bytes) / static_cast<double>(f.float_bytes));
+  const auto row = [&](const char* engine, double us, double p10, double p90, std::uint64_t bytes) {
+    rows.push_back({{"case", "encoder"},
+                    {"width", 384},
+                    {"batch", 1},
+                    {"threads", 1},
+                    {"engine", engine},
+                    {"median_us", us},
+                    {"p10_us", p10},
+                    {"p90_us", p90},
+                    {"bytes", bytes}});
+  };
+  row("torch_fp32", f.float_us, f.float_p10_us, f.float_p90_us, f.float_bytes);
+  row("hearth_optimize", f.fast_us, f.fast_p10_us, f.fast_p90_us, f.fast_bytes);
+#else
+  (void)options;
+#endif
+  return rows;
+}
+
 void write_json(const std::vector<Measured>& all, Json rows, const std::string& file) {
   Json limits = Json::array();
   for (const auto& [c, times, limit] : all) {
@@ -343,11 +386,14 @@ int main(int argc, char** argv) {
   CLI::App app(
       "Linear layers on this device: hearth, LibTorch, ONNX Runtime.\nexample: bench_edge --json out/edge.json");
   Options options;
+  bool encoder_only = false;
   app.add_option("--json", options.json, "write the rows to this file");
   app.add_option("--peers", options.peers, "folder where bench/peers/install put the npm packages");
   app.add_option("--widths", options.widths, "only these stacks; 0: none")->delimiter(',')->check(CLI::Range(0, 16384));
   app.add_option("--vector-code", options.vector_code, "let hearth run this one, not the best (AVX2, ...)")
       ->check(CLI::IsMember(hearth::edge::kernels::vector_codes()));
+  app.add_flag("--encoder,!--no-encoder", options.encoder, "also a transformer encoder");
+  app.add_flag("--encoder-only", encoder_only, "nothing but the encoder");
   app.add_flag("--quick", options.quick, "short: 512 wide only, few runs");
   try {
     app.parse(argc, argv);
@@ -358,6 +404,7 @@ int main(int argc, char** argv) {
   }
   if (options.quick) options.widths = {512};
   std::erase(options.widths, 0);
+  if (encoder_only) options.widths.clear();
   hearth::edge::kernels::choose_vector_code(options.vector_code);
 
   std::printf("%s, vector code %s, load average before %.1f (other work on the machine spoils two threads first)\n",
@@ -371,8 +418,11 @@ int main(int argc, char** argv) {
 #endif
   try {
     const auto all = measure(options);
-    print_goals(all);
-    auto rows = small_nets(options.quick);
+    if (!all.empty()) print_goals(all);
+    Json rows = encoder_only ? Json::array() : small_nets(options.quick);
+    if (options.encoder) {
+      for (auto& row : measure_encoder(options)) rows.push_back(std::move(row));
+    }
     if (!options.json.empty()) write_json(all, std::move(rows), options.json);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_edge: %s\n", error.what());

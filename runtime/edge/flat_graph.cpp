@@ -363,4 +363,24 @@ std::shared_ptr<EdgeModel> flat_model_of(const torch::jit::Module& frozen, EdgeM
   return nullptr;
 }
 
+std::function<void()> pass_of(const torch::jit::Module& frozen, const at::Tensor& x) {
+  const auto by_torch = [module = std::make_shared<torch::jit::Module>(frozen), x] { module->forward({x}); };
+  EdgeBinding binding;
+  binding.inputs = {{"x", Datatype::kFp32, x.sizes().vec()}};
+  binding.outputs = {{"y", Datatype::kFp32, {}}};
+  auto plan = flat_plan_of(frozen, binding);
+  if (!plan) return by_torch;
+  struct Pass {
+    FlatPlan plan;
+    std::vector<Tensor> inputs;
+    FlatPlan::Workspace workspace;
+  };
+  const at::Tensor dense = x.contiguous();
+  const std::span<const float> values(dense.data_ptr<float>(), static_cast<std::size_t>(dense.numel()));
+  const auto pass =
+      std::make_shared<Pass>(Pass{std::move(*plan), {Tensor::of_floats("x", dense.sizes().vec(), values)}, {}});
+  if (!pass->plan.run(pass->inputs, pass->workspace).ok()) return by_torch;
+  return [pass] { (void)pass->plan.run(pass->inputs, pass->workspace); };
+}
+
 }  // namespace hearth::edge

@@ -1,6 +1,7 @@
 /// \file From a frozen TorchScript graph to a FlatPlan. Internal to runtime/edge: includes torch.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -22,5 +23,8 @@ std::optional<FlatPlan> flat_plan_of(const torch::jit::Module& frozen, const Edg
 /// else null. Makes batches where `model` does.
 std::shared_ptr<EdgeModel> flat_model_of(const torch::jit::Module& frozen, EdgeModel& model, const EdgeBinding& binding,
                                          const std::shared_ptr<WorkerPool>& workers);
+
+/// One pass of a module with one FP32 input, run as the engine would run it, for whoever measures. Owns what it needs.
+std::function<void()> pass_of(const torch::jit::Module& frozen, const at::Tensor& x);
 
 }  // namespace hearth::edge

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "runtime/edge/conv_ops.h"
 #include "runtime/edge/kernels/quantize_weights.h"
 
 namespace hearth::edge {
@@ -109,6 +110,7 @@ void register_linear_ops() {
     made.def("linear_int4", run_int4);
     return made;
   }();
+  register_conv_ops();
 }
 
 Result<LayerPointer> make_linear_layer(Format format, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
@@ -132,6 +134,17 @@ Result<LayerPointer> make_linear_layer(Format format, const at::Tensor& weight, 
   const auto q = kernels::quantize_int4(values_of<float>(plain), outputs);
   if (!q.ok()) return q.error();
   return wrap(PackedLinear::pack(kernels::Int4Weights{outputs, inputs, q->values, q->scales, biases}));
+}
+
+Result<LayerPointer> make_linear_layer(const at::Tensor& int8_weight, const std::vector<float>& scales,
+                                       const std::optional<at::Tensor>& bias) {
+  const at::Tensor plain = int8_weight.contiguous();
+  const at::Tensor plain_bias = bias ? bias->detach().to(at::kFloat).contiguous() : at::Tensor();
+  auto packed = PackedLinear::pack(kernels::Int8Weights{
+      static_cast<std::size_t>(plain.size(0)), static_cast<std::size_t>(plain.size(1)), values_of<std::int8_t>(plain),
+      scales, bias ? values_of<float>(plain_bias) : std::span<const float>()});
+  if (!packed.ok()) return packed.error();
+  return c10::make_intrusive<LinearLayer>(std::move(packed.value()));
 }
 
 }  // namespace hearth::edge

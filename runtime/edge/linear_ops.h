@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "runtime/edge/kernels/linear.h"
 
@@ -29,6 +30,11 @@ void register_linear_ops();
 /// Quantizes FP32 `weight` [outputs, inputs] and `bias` [outputs], which may be none. Errors: those of quantize_int8()
 /// and PackedLinear::pack().
 Result<c10::intrusive_ptr<LinearLayer>> make_linear_layer(kernels::Format format, const at::Tensor& weight,
+                                                          const std::optional<at::Tensor>& bias);
+
+/// The same of int8 weights [outputs, inputs] with a scale for each output. Errors: those of PackedLinear::pack().
+Result<c10::intrusive_ptr<LinearLayer>> make_linear_layer(const at::Tensor& int8_weight,
+                                                          const std::vector<float>& scales,
                                                           const std::optional<at::Tensor>& bias);
 
 }  // namespace hearth::edge

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "runtime/edge/flat_graph.h"
@@ -55,15 +56,22 @@ Result<torch::jit::Module> frozen_from(std::string_view bytes, const std::string
   return freeze_module(module.value());
 }
 
-/// What each layer is given in one pass; undefined where the pass does not reach it. A layer is known by its weights.
-std::vector<at::Tensor> record_inputs(EdgeModel& model, const std::vector<Tensor>& inputs,
-                                      const std::vector<FoundLayer>& layers) {
+/// What a layer is given.
+struct Given {
+  at::Tensor first;                // In the first pass; undefined where that does not reach it.
+  kernels::ActivationRange range;  // Over all passes.
+};
+
+/// A layer is known by its weights.
+std::vector<Given> record_inputs(EdgeModel& model, const std::vector<std::vector<Tensor>>& passes,
+                                 const std::vector<FoundLayer>& layers) {
   struct Recording {
     const std::vector<FoundLayer>& layers;
-    std::vector<at::Tensor> given;
+    std::vector<Given> given;
+    bool first = true;
   };
   static thread_local Recording* now = nullptr;
-  Recording recording{layers, std::vector<at::Tensor>(layers.size())};
+  Recording recording{layers, std::vector<Given>(layers.size())};
   now = &recording;
   const auto note = [](const at::RecordFunction& called) -> std::unique_ptr<at::ObserverContext> {
     const std::string_view name = called.name();
@@ -71,21 +79,35 @@ std::vector<at::Tensor> record_inputs(EdgeModel& model, const std::vector<Tensor
     // LibTorch shows the interpreter's whole stack; a call's own arguments are its last.
     if (arguments.size() > called.num_inputs()) arguments = arguments.slice(arguments.size() - called.num_inputs());
     const bool linear = name == "aten::linear", product = name == "aten::matmul" || name == "aten::mm";
-    if (now == nullptr || (!linear && !product && name != "aten::addmm")) return nullptr;
-    const std::size_t x = linear || product ? 0 : 1;
-    if (arguments.size() < x + 2 || !arguments[x].isTensor() || !arguments[x + 1].isTensor()) return nullptr;
-    const at::Tensor weight = arguments[x + 1].toTensor();
-    if (weight.dim() != 2) return nullptr;
+    const bool int8 = is_dynamic_int8(name), conv = name == "aten::conv2d";
+    if (now == nullptr || (!linear && !product && !int8 && !conv && name != "aten::addmm")) return nullptr;
+    const std::size_t x = name == "aten::addmm" ? 1 : 0;
+    if (arguments.size() < x + 2 || !arguments[x].isTensor()) return nullptr;
+    if (int8 ? !arguments[x + 1].isObject() : !arguments[x + 1].isTensor()) return nullptr;
+    const at::Tensor weight =
+        int8 ? unpack_from_torch(arguments[x + 1]).first.dequantize() : arguments[x + 1].toTensor();
+    if (weight.dim() != (conv ? 4 : 2)) return nullptr;
+    const at::Tensor given = arguments[x].toTensor();
     for (std::size_t i = 0; i < now->layers.size(); ++i) {
-      if (now->given[i].defined() || !now->layers[i].weight.equal(linear ? weight : weight.t())) continue;
-      now->given[i] = arguments[x].toTensor().clone();
+      Given& known = now->given[i];
+      if ((now->first ? known.first.defined() : !conv) || now->layers[i].conv.has_value() != conv) continue;
+      if ((now->layers[i].was == LayerKind::kTorchInt8) != int8) continue;
+      if (!now->layers[i].weight.equal(linear || int8 || conv ? weight : weight.t())) continue;
+      if (now->first) known.first = given.clone();
+      if (conv && given.numel() > 0 && given.scalar_type() == at::kFloat) {
+        known.range.low = std::min(known.range.low, given.min().item<float>());
+        known.range.high = std::max(known.range.high, given.max().item<float>());
+      }
       break;
     }
     return nullptr;
   };
   const auto handle = at::addThreadLocalCallback(
       at::RecordFunctionCallback(note).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
-  (void)model.run(inputs);  // Loading has shown that it runs.
+  for (const auto& inputs : passes) {
+    (void)model.run(inputs);  // Loading has shown that it runs.
+    recording.first = false;
+  }
   at::removeCallback(handle);
   now = nullptr;
   return recording.given;
@@ -100,7 +122,12 @@ Result<torch::jit::Module> alone(const FoundLayer& layer, LayerKind kind) {
     module.register_parameter("bias", layer.bias.toTensor(), false);
     bias = "self.bias";
   }
-  const std::string linear = "torch.linear(x, self.weight, " + bias + ")";
+  const auto pair = [](const std::size_t(&sizes)[2]) {
+    return ", [" + std::to_string(sizes[0]) + ", " + std::to_string(sizes[1]) + "]";
+  };
+  const std::string linear = layer.conv ? "torch.conv2d(x, self.weight, " + bias + pair(layer.conv->stride) +
+                                              pair(layer.conv->padding) + pair(layer.conv->dilation) + ", 1)"
+                                        : "torch.linear(x, self.weight, " + bias + ")";
   const std::string_view activation = name_of(layer.activation);
   module.define(
       "def forward(self, x):\n  return " +
@@ -108,33 +135,20 @@ Result<torch::jit::Module> alone(const FoundLayer& layer, LayerKind kind) {
       "\n");
   module.eval();
   auto frozen = freeze_module(module);
-  const auto found = find_linear_layers(frozen);
+  auto found = find_linear_layers(frozen);
   if (found.size() != 1) return Error{ErrorCode::kInternal, "a layer that cannot be measured alone"};
+  found[0].range = layer.range;
   if (const auto done = replace_layer(frozen, found[0], kind, true); !done.ok()) return done.error();
   clean_up(frozen);
   if (at::globalContext().qEngine() == at::QEngine::QNNPACK) calm_qnnpack(frozen);
   return kind == LayerKind::kFloat ? frozen : freeze_module(frozen);
 }
 
-/// One pass, run as the engine would run it.
-std::function<void()> call_of(const torch::jit::Module& frozen, const at::Tensor& x) {
-  const auto by_torch = [module = std::make_shared<torch::jit::Module>(frozen), x] { module->forward({x}); };
-  EdgeBinding binding;
-  binding.inputs = {{"x", Datatype::kFp32, x.sizes().vec()}};
-  binding.outputs = {{"y", Datatype::kFp32, {}}};
-  auto plan = flat_plan_of(frozen, binding);
-  if (!plan) return by_torch;
-  struct Pass {
-    FlatPlan plan;
-    std::vector<Tensor> inputs;
-    FlatPlan::Workspace workspace;
-  };
-  const at::Tensor dense = x.contiguous();
-  const std::span<const float> values(dense.data_ptr<float>(), static_cast<std::size_t>(dense.numel()));
-  const auto pass =
-      std::make_shared<Pass>(Pass{std::move(*plan), {Tensor::of_floats("x", dense.sizes().vec(), values)}, {}});
-  if (!pass->plan.run(pass->inputs, pass->workspace).ok()) return by_torch;
-  return [pass] { (void)pass->plan.run(pass->inputs, pass->workspace); };
+/// Of what a layer multiplies: rows of a batch, or output pixels.
+std::size_t rows_of(const FoundLayer& found, const at::Tensor& x) {
+  if (!found.conv) return static_cast<std::size_t>(x.numel() / found.weight.size(1));
+  return static_cast<std::size_t>(x.size(0)) * found.conv->out(0, static_cast<std::size_t>(x.size(2))) *
+         found.conv->out(1, static_cast<std::size_t>(x.size(3)));
 }
 
 void measure_layer(const FoundLayer& found, const at::Tensor& x, const OptimizeOptions& options,
@@ -144,33 +158,42 @@ void measure_layer(const FoundLayer& found, const at::Tensor& x, const OptimizeO
   std::vector<LayerKind> kinds;
   for (const LayerKind kind : kLayerKinds) {
     if (kind == LayerKind::kTorchInt8 && at::globalContext().qEngine() == at::QEngine::NoQEngine) continue;
+    if (kind == LayerKind::kFloat && found.was != LayerKind::kFloat) continue;  // It would be larger.
     auto module = alone(found, kind);
     if (!module.ok()) continue;  // Wider than the kernels take, for one.
-    calls.push_back(call_of(module.value(), x));
+    calls.push_back(pass_of(module.value(), x));
     kinds.push_back(kind);
   }
   const auto spreads = options.measure ? options.measure(calls) : measure_in_turns(calls, kLayerTurns, kTurnUs);
   for (std::size_t i = 0; i < kinds.size(); ++i) layer.times[index_of(kinds[i])] = spreads[i];
 }
 
-/// Kinds that are faster than float, the fastest first. int4 has to earn its lower accuracy.
+/// Kinds that are faster than what is there, the fastest first. int4 has to earn its lower accuracy.
 Kinds faster_kinds(const OptimizedLayer& layer) {
   Kinds kinds;
   const auto cost = [&](LayerKind kind) {
     return layer.times[index_of(kind)]->p50_us * (kind == LayerKind::kInt4 ? 1 + kFasterMin : 1);
   };
+  if (!layer.times[index_of(layer.was)]) return kinds;
   for (const LayerKind kind : kLayerKinds) {
-    if (!layer.times[index_of(kind)] || kind == LayerKind::kFloat) continue;
-    if (cost(kind) < cost(LayerKind::kFloat) * (1 - kFasterMin)) kinds.push_back(kind);
+    if (!layer.times[index_of(kind)] || kind == layer.was) continue;
+    if (cost(kind) < cost(layer.was) * (1 - kFasterMin)) kinds.push_back(kind);
   }
   std::ranges::sort(kinds, {}, cost);
   return kinds;
 }
 
 double saved_us(const OptimizedLayer& layer, LayerKind kind) {
-  const auto& of_float = layer.times[index_of(LayerKind::kFloat)];
+  const auto& of_before = layer.times[index_of(layer.was)];
   const auto& of_kind = layer.times[index_of(kind)];
-  return of_float && of_kind ? of_float->p50_us - of_kind->p50_us : 0;
+  return of_before && of_kind ? of_before->p50_us - of_kind->p50_us : 0;
+}
+
+double bits_of(LayerKind kind) { return kind == LayerKind::kFloat ? 32 : kind == LayerKind::kInt4 ? 4.5 : 8; }
+
+/// How many bits a file loses when the layer becomes `kind`.
+double saved_bits(const OptimizedLayer& layer, LayerKind kind) {
+  return static_cast<double>(layer.inputs * layer.outputs) * (bits_of(layer.chosen) - bits_of(kind));
 }
 
 /// One run of optimize().
@@ -186,11 +209,13 @@ class Search {
 
   Status open();
   Status look_at(const std::vector<FoundLayer>& found);
-  void measure_layers(const std::vector<FoundLayer>& found);
+  void measure_layers(std::vector<FoundLayer>& found);
   /// The model with the layers as chosen, written and loaded as an app would load it.
   Result<Model> candidate();
   Result<bool> within_budget(EdgeModel& model);
   Status choose();
+  /// Gives layers smaller kinds until the file is small enough, or none is left to try.
+  Status shrink();
   Result<bool> faster(EdgeModel& model);
   Status give_back_until_faster();
   void say(const std::string& line) const {
@@ -202,6 +227,7 @@ class Search {
   const CandidateFile candidate_;
   std::string bytes_;
   Model float_model_;
+  std::vector<kernels::ActivationRange> ranges_;  // By layer.
   Optimized result_;
 };
 
@@ -219,12 +245,12 @@ Status Search::open() {
     return frozen_from(bytes_, file);
   }();
   if (!frozen.ok()) return frozen.error();
-  const auto found = find_linear_layers(frozen.value());
+  auto found = find_linear_layers(frozen.value());
   if (found.empty()) {
     return Error{ErrorCode::kInvalidArgument,
                  file +
-                     ": nothing to optimize: no linear layer with constant FP32 weights (quantized ones stay as they "
-                     "are: give the float model)"};
+                     ": nothing to optimize: no linear layer with constant FP32 weights, none that PyTorch "
+                     "quantized dynamically, and no convolution of one group"};
   }
   if (auto good = look_at(found); !good.ok()) return good;
   measure_layers(found);
@@ -234,9 +260,11 @@ Status Search::open() {
 Status Search::look_at(const std::vector<FoundLayer>& found) {
   for (const FoundLayer& layer : found) {
     OptimizedLayer& entry = result_.layers.emplace_back();
+    entry.op = layer.conv ? "conv2d" : "linear";
     entry.outputs = static_cast<std::size_t>(layer.weight.size(0));
-    entry.inputs = static_cast<std::size_t>(layer.weight.size(1));
+    entry.inputs = static_cast<std::size_t>(layer.weight.numel()) / entry.outputs;
     entry.activation = name_of(layer.activation);
+    entry.was = entry.chosen = layer.was;
     const bool finite = layer.weight.isfinite().all().item<bool>() &&
                         (layer.bias.isNone() || layer.bias.toTensor().isfinite().all().item<bool>());
     if (!finite) {
@@ -247,28 +275,42 @@ Status Search::look_at(const std::vector<FoundLayer>& found) {
   return Done{};
 }
 
-void Search::measure_layers(const std::vector<FoundLayer>& found) {
+void Search::measure_layers(std::vector<FoundLayer>& found) {
+  std::vector<std::vector<Tensor>> passes = {options_.inputs};
+  passes.insert(passes.end(), options_.calibration.begin(), options_.calibration.end());
   const auto watched = engine_.load(options_.binding, Executor::kTorch);
-  const auto given =
-      watched.ok() ? record_inputs(**watched, options_.inputs, found) : std::vector<at::Tensor>(found.size());
+  const auto given = watched.ok() ? record_inputs(**watched, passes, found) : std::vector<at::Tensor>(found.size());
   std::uint64_t weights = 0;
   for (const FoundLayer& layer : found) weights += static_cast<std::uint64_t>(layer.weight.numel());
   const PackingEngine engine(bytes_.size() - std::min<std::uint64_t>(bytes_.size(), 3 * weights));  // As if all int8.
   for (std::size_t i = 0; i < found.size(); ++i) {
     OptimizedLayer& layer = result_.layers[i];
+    ranges_.push_back(given[i].range);
+    found[i].range = given[i].range;
     if (layer.inputs == 1 || layer.outputs == 1) {
       layer.why_float = "1 wide";
     } else if (found[i].shared) {
       layer.why_float = "shared weights";
-    } else if (!given[i].defined()) {
+    } else if (!given[i].first.defined()) {
       layer.why_float = "not reached by the pass that was measured";
-    } else if (given[i].scalar_type() != at::kFloat || given[i].numel() == 0) {
+    } else if (found[i].conv && given[i].first.dim() != 4) {
+      layer.why_float = "its input has no batch";
+    } else if (given[i].first.scalar_type() != at::kFloat || given[i].first.numel() == 0) {
       layer.why_float = "its input is not FP32, or empty";
     } else {
-      say("measuring " + title(i, layer) + ", " + std::to_string(i + 1) + " of " + std::to_string(found.size()));
-      layer.rows = static_cast<std::size_t>(given[i].numel()) / layer.inputs;
-      measure_layer(found[i], given[i], options_, layer);
-      if (faster_kinds(layer).empty()) layer.why_float = "float is fastest";
+      const std::string which = title(i, layer) + ", " + std::to_string(i + 1) + " of " + std::to_string(found.size());
+      layer.rows = rows_of(found[i], given[i].first);
+      if (const auto known = options_.known.find(i); known != options_.known.end()) {
+        say("measured before: " + which);
+        layer.times = known->second;
+      } else {
+        say("measuring " + which);
+        measure_layer(found[i], given[i].first, options_, layer);
+        if (options_.measured) options_.measured(i, layer.times);
+      }
+      if (faster_kinds(layer).empty()) {
+        layer.why_float = layer.was == LayerKind::kFloat ? "float is fastest" : "LibTorch's int8 is fastest";
+      }
     }
   }
 }
@@ -278,8 +320,9 @@ Result<Search::Model> Search::candidate() {
     const PackingEngine engine(bytes_.size());
     auto frozen = frozen_from(bytes_, options_.binding.file);
     if (!frozen.ok()) return frozen.error();
-    const auto found = find_linear_layers(frozen.value());
+    auto found = find_linear_layers(frozen.value());
     for (std::size_t i = 0; i < found.size(); ++i) {
+      found[i].range = ranges_[i];
       if (auto done = replace_layer(frozen.value(), found[i], result_.layers[i].chosen, true); !done.ok()) {
         return done.error();
       }
@@ -321,9 +364,42 @@ Status Search::choose() {
       say(title(i, layer) + " as " + std::string(edge::name_of(kind)) + ": loss " + std::to_string(result_.loss) +
           (*good ? ", taken" : ", too much"));
       if (*good) break;
-      layer.chosen = LayerKind::kFloat;
+      layer.chosen = layer.was;
     }
-    if (layer.chosen == LayerKind::kFloat) layer.why_float = "every faster kind misses the accuracy budget";
+    if (layer.chosen == layer.was) layer.why_float = "every faster kind misses the accuracy budget";
+  }
+  return Done{};
+}
+
+Status Search::shrink() {
+  std::set<std::pair<std::size_t, LayerKind>> tried;
+  while (options_.bytes_max > 0) {
+    auto model = candidate();
+    if (!model.ok()) return model.error();
+    if (std::filesystem::file_size(candidate_.name) <= options_.bytes_max) return Done{};
+    std::optional<std::pair<std::size_t, LayerKind>> next;
+    for (std::size_t i = 0; i < result_.layers.size(); ++i) {
+      const OptimizedLayer& layer = result_.layers[i];
+      for (const LayerKind kind : kLayerKinds) {
+        if (!layer.times[index_of(kind)] || saved_bits(layer, kind) <= 0 || tried.contains({i, kind})) continue;
+        if (!next || saved_bits(layer, kind) > saved_bits(result_.layers[next->first], next->second)) next = {i, kind};
+      }
+    }
+    if (!next) return Done{};
+    tried.insert(*next);
+    OptimizedLayer& layer = result_.layers[next->first];
+    const LayerKind before = std::exchange(layer.chosen, next->second);
+    model = candidate();
+    if (!model.ok()) return model.error();
+    const auto good = within_budget(**model);
+    if (!good.ok()) return good.error();
+    say(title(next->first, layer) + " as " + std::string(edge::name_of(next->second)) + " to be smaller: loss " +
+        std::to_string(result_.loss) + (*good ? ", taken" : ", too much"));
+    if (*good) {
+      layer.why_float.clear();
+    } else {
+      layer.chosen = before;
+    }
   }
   return Done{};
 }
@@ -344,7 +420,7 @@ Status Search::give_back_until_faster() {
   while (true) {
     OptimizedLayer* least = nullptr;
     for (OptimizedLayer& layer : result_.layers) {
-      if (layer.chosen == LayerKind::kFloat) continue;
+      if (layer.chosen == layer.was) continue;
       if (least == nullptr || saved_us(layer, layer.chosen) < saved_us(*least, least->chosen)) least = &layer;
     }
     if (least == nullptr) return Done{};
@@ -355,11 +431,16 @@ Status Search::give_back_until_faster() {
     if (!good.ok()) return good.error();
     const auto quick = faster(**model);
     if (!quick.ok()) return quick.error();
+    if (options_.bytes_max > 0 && result_.bytes_after > options_.bytes_max) {
+      result_.why_not = "the file would have " + std::to_string(result_.bytes_after) + " bytes, more than the " +
+                        std::to_string(options_.bytes_max) + " that it may, and no smaller kind keeps the accuracy";
+      return Done{};
+    }
     if (*good && *quick) {
       result_.written = true;
       return Done{};
     }
-    least->chosen = LayerKind::kFloat;
+    least->chosen = least->was;
     least->why_float = *good ? "the whole model was not faster with it" : "the whole model missed the budget with it";
   }
 }
@@ -367,9 +448,11 @@ Status Search::give_back_until_faster() {
 Result<Optimized> Search::run() {
   if (auto opened = open(); !opened.ok()) return opened.error();
   if (auto chosen = choose(); !chosen.ok()) return chosen.error();
+  if (auto done = shrink(); !done.ok()) return done.error();
   if (auto done = give_back_until_faster(); !done.ok()) return done.error();
   if (!result_.written) {
-    result_.why_not = "no layer can be made faster on this device within the accuracy budget";
+    if (result_.why_not.empty())
+      result_.why_not = "no layer can be made faster on this device within the accuracy budget";
     return std::move(result_);
   }
   std::error_code failure;

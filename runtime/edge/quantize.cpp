@@ -22,6 +22,7 @@ Result<Quantized> quantize_dynamic(const std::string& in_file, const std::string
     fuse_linears(module.value());
     auto frozen = freeze_module(module.value());
     for (const FoundLayer& layer : find_linear_layers(frozen)) {
+      if (layer.was == kind || layer.conv) continue;  // Convolutions want calibration: optimize().
       const auto done = replace_layer(frozen, layer, kind, kind != LayerKind::kTorchInt8);
       if (!done.ok()) return Error{done.error().code, in_file + ": " + done.error().message};
       ++quantized.layers;

@@ -37,23 +37,34 @@ void describe_prepare(CLI::App& prepare, PrepareOptions& options) {
 
 void describe_optimize(CLI::App& optimize, OptimizeFlags& flags) {
   optimize.footer(
-      std::string("Example: hearth optimize models/edge_float.pt --out models/edge_fast.pt\n"
-                  "         hearth optimize app/pair.json --out app/fast.pt --output-error 0.05 --json\n"
-                  "Exit code 1: nothing is faster than float within the budget; only the report is written.\n") +
+      std::string(
+          "Example: hearth optimize models/edge_float.pt --out models/edge_fast.pt\n"
+          "         hearth optimize app/pair.json --out app/fast.pt --calibration-data app/examples.jsonl --json\n"
+          "         hearth optimize models/edge_float.pt --out models/small.pt --recipe distil-prune \\\n"
+          "           --teacher models/cloud.pt --target-accuracy 0.89 --max-size 100KiB\n"
+          "Exit code 1: nothing faster keeps the budget and the size; only the report is written.\n") +
       kExitCodes);
   optimize.add_option("MODEL", flags.model, "pair.json, or a TorchScript file of float layers")->required();
   optimize.add_option("--out", flags.out, "Where the optimized TorchScript file goes")->required();
-  optimize.add_option("--report", flags.report, "Where the report goes [OUT.json]");
+  optimize.add_option("--report", flags.report, "Where the report goes, and beside it the page, .html [OUT.json]");
   optimize.add_option("--pair", flags.pair, "Tells a TorchScript file's inputs [pair.json beside MODEL]");
-  optimize.add_option(
-      "--calibration-data", flags.calibration_data,
-      "Folder with Fashion-MNIST; used unasked for pairs of its kind, others are judged by random inputs");
-  optimize.add_option("--target-accuracy-loss", flags.target_accuracy_loss, "Share of photos that may be lost")
+  optimize.add_option("--recipe", flags.recipe, "File, or fastest, smallest, distil-prune, photo-tagger")
+      ->capture_default_str();
+  optimize.add_option("--teacher", flags.teacher, "TorchScript file that recipes distil from");
+  optimize.add_option("--calibration-data", flags.calibration_data,
+                      "Folder with Fashion-MNIST, used unasked for pairs of its kind; or a file of JSON lines, "
+                      "{\"inputs\": {\"x\": [...]}, \"label\": 3}; without either, random inputs judge");
+  optimize
+      .add_option("--target-accuracy", flags.target_accuracy, "Share of the validation examples that must be right")
+      ->check(CLI::Range(0.0, 1.0));
+  optimize.add_option("--target-accuracy-loss", flags.target_accuracy_loss, "Share of them that may be lost [0.003]")
+      ->check(CLI::Range(0.0, 1.0));
+  optimize.add_option("--output-error", flags.output_error, "Without labels: relative error that outputs may have")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  optimize.add_option("--output-error", flags.output_error, "Without photos: relative error that outputs may have")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+  optimize.add_option("--max-size", flags.max_size, "Of the file, in bytes, or as 150KiB")
+      ->transform(CLI::AsSizeValue(false));
+  optimize.add_option("--seed", flags.seed, "Seed of training")->check(whole_number())->capture_default_str();
   optimize.add_flag("--json", flags.json, "Print the report, and nothing else, on standard output");
 }
 

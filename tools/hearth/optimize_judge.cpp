@@ -14,40 +14,42 @@ namespace hearth::tool {
 namespace {
 
 constexpr std::size_t kRandomInputs = 16;
+constexpr std::size_t kCalibrationPasses = 100;
 constexpr std::size_t kElementsMax = std::size_t{1} << 26;
-
-std::vector<std::int64_t> closed(std::vector<std::int64_t> shape) {
-  std::ranges::replace_if(
-      shape, [](std::int64_t size) { return size < 0; }, 1);
-  return shape;
-}
 
 class PhotoJudge final : public Judge {
  public:
-  PhotoJudge(const TensorSpec& input, FashionMnist data)
-      : name_(input.name), shape_(closed(input.shape)), data_(std::move(data)) {}
+  PhotoJudge(const TensorSpec& input, LabelledImages validation, LabelledImages test)
+      : name_(input.name), shape_(closed(input.shape)), validation_(std::move(validation)), test_(std::move(test)) {}
 
   std::string judged_on() const override {
-    return std::to_string(data_.validation.count()) + " validation photos of Fashion-MNIST";
+    return std::to_string(validation_.count()) + " validation photos of Fashion-MNIST";
   }
-  std::vector<Tensor> inputs() const override { return {Tensor::of_floats(name_, shape_, data_.validation.scaled(0))}; }
+  std::vector<Tensor> inputs() const override { return {Tensor::of_floats(name_, shape_, validation_.scaled(0))}; }
+  std::vector<std::vector<Tensor>> calibration() const override {
+    std::vector<std::vector<Tensor>> passes;
+    for (std::size_t i = 0; i < std::min(kCalibrationPasses, validation_.count()); ++i) {
+      passes.push_back({Tensor::of_floats(name_, shape_, validation_.scaled(i))});
+    }
+    return passes;
+  }
   Status look_at_float(EdgeModel& model) override {
-    const auto answers = answer(model, shape_, data_.validation);
+    const auto answers = answer(model, shape_, validation_);
     if (!answers.ok()) return answers.error();
     float_accuracy_ = answers->accuracy;
     return Done{};
   }
   Result<double> loss(EdgeModel& candidate) override {
-    const auto answers = answer(candidate, shape_, data_.validation);
+    const auto answers = answer(candidate, shape_, validation_);
     if (!answers.ok()) return answers.error();
     // The label of scores that are no numbers means nothing.
     const bool finite = std::ranges::all_of(answers->scores, [](float score) { return std::isfinite(score); });
     return finite ? float_accuracy_ - answers->accuracy : std::nan("");
   }
   Result<nlohmann::ordered_json> figures(EdgeModel& model) override {
-    const auto on_validation = answer(model, shape_, data_.validation);
+    const auto on_validation = answer(model, shape_, validation_);
     if (!on_validation.ok()) return on_validation.error();
-    const auto on_test = answer(model, shape_, data_.test);
+    const auto on_test = answer(model, shape_, test_);
     if (!on_test.ok()) return on_test.error();
     return nlohmann::ordered_json{{"validation_accuracy", on_validation->accuracy},
                                   {"test_accuracy", on_test->accuracy}};
@@ -56,18 +58,18 @@ class PhotoJudge final : public Judge {
  private:
   const std::string name_;
   const std::vector<std::int64_t> shape_;
-  const FashionMnist data_;
+  const LabelledImages validation_, test_;
   double float_accuracy_ = 0;
 };
 
-class RandomJudge final : public Judge {
+class OutputJudge final : public Judge {
  public:
-  explicit RandomJudge(std::vector<std::vector<Tensor>> inputs) : inputs_(std::move(inputs)) {}
+  OutputJudge(std::vector<std::vector<Tensor>> inputs, std::string judged_on)
+      : inputs_(std::move(inputs)), judged_on_(std::move(judged_on)) {}
 
-  std::string judged_on() const override {
-    return std::to_string(inputs_.size()) + " random inputs, for want of calibration data";
-  }
+  std::string judged_on() const override { return judged_on_; }
   std::vector<Tensor> inputs() const override { return inputs_.front(); }
+  std::vector<std::vector<Tensor>> calibration() const override { return inputs_; }
   Status look_at_float(EdgeModel& model) override {
     auto answers = answers_of(model);
     if (!answers.ok()) return answers.error();
@@ -109,8 +111,70 @@ class RandomJudge final : public Judge {
   }
 
   const std::vector<std::vector<Tensor>> inputs_;
+  const std::string judged_on_;
   std::vector<float> reference_;
 };
+
+class ExampleJudge final : public Judge {
+ public:
+  ExampleJudge(std::vector<Example> validation, std::vector<Example> test, std::string name)
+      : validation_(std::move(validation)), test_(std::move(test)), name_(std::move(name)) {}
+
+  std::string judged_on() const override {
+    return std::to_string(validation_.size()) + " validation examples of " + name_;
+  }
+  std::vector<Tensor> inputs() const override { return validation_.front().inputs; }
+  std::vector<std::vector<Tensor>> calibration() const override {
+    std::vector<std::vector<Tensor>> passes;
+    for (std::size_t i = 0; i < std::min(kCalibrationPasses, validation_.size()); ++i) {
+      passes.push_back(validation_[i].inputs);
+    }
+    return passes;
+  }
+  Status look_at_float(EdgeModel& model) override {
+    const auto accuracy = accuracy_of(model, validation_);
+    if (!accuracy.ok()) return accuracy.error();
+    float_accuracy_ = *accuracy;
+    return Done{};
+  }
+  Result<double> loss(EdgeModel& candidate) override {
+    const auto accuracy = accuracy_of(candidate, validation_);
+    if (!accuracy.ok()) return accuracy.error();
+    return float_accuracy_ - *accuracy;
+  }
+  Result<nlohmann::ordered_json> figures(EdgeModel& model) override {
+    const auto on_validation = accuracy_of(model, validation_);
+    if (!on_validation.ok()) return on_validation.error();
+    const auto on_test = accuracy_of(model, test_);
+    if (!on_test.ok()) return on_test.error();
+    return nlohmann::ordered_json{{"validation_accuracy", *on_validation}, {"test_accuracy", *on_test}};
+  }
+
+ private:
+  /// Not a number when a score is none.
+  static Result<double> accuracy_of(EdgeModel& model, const std::vector<Example>& examples) {
+    std::size_t right = 0;
+    for (const Example& example : examples) {
+      const auto outputs = model.run(example.inputs);
+      if (!outputs.ok()) return outputs.error();
+      const auto scores = outputs->front().floats();
+      if (!std::ranges::all_of(scores, [](float score) { return std::isfinite(score); })) return std::nan("");
+      right += static_cast<std::size_t>(std::ranges::max_element(scores) - scores.begin()) == *example.label ? 1 : 0;
+    }
+    return static_cast<double>(right) / static_cast<double>(examples.size());
+  }
+
+  const std::vector<Example> validation_, test_;
+  const std::string name_;
+  double float_accuracy_ = 0;
+};
+
+/// Of the scores, when there are labels.
+Status has_fp32_output(const EdgeBinding& binding) {
+  if (!binding.outputs.empty() && binding.outputs[0].datatype == Datatype::kFp32) return Done{};
+  return Error{ErrorCode::kInvalidArgument,
+               binding.file + ": its first output is not FP32, so an error cannot be told"};
+}
 
 template <class T>
 std::vector<std::byte> drawn(std::size_t count, const std::function<T()>& draw) {
@@ -169,11 +233,30 @@ bool takes_photos(const ModelPair& pair, std::string& why_not) {
   return false;
 }
 
-Result<std::unique_ptr<Judge>> judge_by_photos(const ModelPair& pair, const std::string& folder) {
-  auto data = load_fashion_mnist(folder);
-  if (!data.ok()) return data.error();
-  data->train = {};
-  return std::unique_ptr<Judge>(std::make_unique<PhotoJudge>(pair.edge.inputs[0], std::move(data).value()));
+std::unique_ptr<Judge> judge_by_photos(const ModelPair& pair, LabelledImages validation, LabelledImages test) {
+  return std::make_unique<PhotoJudge>(pair.edge.inputs[0], std::move(validation), std::move(test));
+}
+
+Result<std::unique_ptr<Judge>> judge_by_examples(const EdgeBinding& binding, Examples examples,
+                                                 const std::string& name) {
+  if (auto good = has_fp32_output(binding); !good.ok()) return good.error();
+  if (!examples.labelled) {
+    std::vector<std::vector<Tensor>> inputs;
+    for (Example& example : examples.validation) inputs.push_back(std::move(example.inputs));
+    const std::string words = std::to_string(inputs.size()) + " validation examples of " + name + ", without labels";
+    return std::unique_ptr<Judge>(std::make_unique<OutputJudge>(std::move(inputs), words));
+  }
+  const auto scores = element_count(closed(binding.outputs[0].shape));
+  for (const auto* part : {&examples.train, &examples.validation, &examples.test}) {
+    for (const Example& example : *part) {
+      if (scores && *example.label < *scores) continue;
+      return {ErrorCode::kInvalidArgument, name + ": a label is " + std::to_string(*example.label) +
+                                               ", expected one below the " + std::to_string(scores.value_or(0)) +
+                                               " scores of the model"};
+    }
+  }
+  return std::unique_ptr<Judge>(
+      std::make_unique<ExampleJudge>(std::move(examples.validation), std::move(examples.test), name));
 }
 
 Result<std::unique_ptr<Judge>> judge_by_random_inputs(const EdgeBinding& binding) {
@@ -189,7 +272,8 @@ Result<std::unique_ptr<Judge>> judge_by_random_inputs(const EdgeBinding& binding
       input.push_back(std::move(tensor).value());
     }
   }
-  return std::unique_ptr<Judge>(std::make_unique<RandomJudge>(std::move(inputs)));
+  return std::unique_ptr<Judge>(std::make_unique<OutputJudge>(
+      std::move(inputs), std::to_string(kRandomInputs) + " random inputs, for want of calibration data"));
 }
 
 }  // namespace hearth::tool

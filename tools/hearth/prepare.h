@@ -21,7 +21,9 @@ struct PrepareOptions {
   bool quiet = false;         ///< Print nothing on standard output.
 };
 
-/// Writes into `out`: edge_float.pt, edge.pt (int8, the kernels of hearth), cloud.pt, pair.json, and prepare.json last,
+/// Trains the cloud model, and from it the edge model by the recipe configs/recipes/photo-tagger.json.
+/// Writes into `out`: edge_float.pt, edge.pt (int8, the kernels of hearth), cloud.pt, recipe.html (what each step did),
+/// pair.json, and prepare.json last,
 /// with the settings, the hashes of the others and all figures. Each file appears whole or not at all. When
 /// prepare.json tells of the same settings, data and file hashes, nothing is trained and the stored figures are printed
 /// again. Returns an exit code: 0; 2 for bad input (flags, data files, a folder that cannot be written, another prepare

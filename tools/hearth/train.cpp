@@ -36,16 +36,6 @@ struct Batch {
   }
 };
 
-struct EdgeNet : nn::Module {
-  static constexpr std::int64_t kKept = 0;
-  nn::Linear hidden = register_module("hidden", nn::Linear(static_cast<std::int64_t>(kImagePixels), 64));
-  nn::Linear scores = register_module("scores", nn::Linear(64, 10));
-
-  torch::Tensor forward(const Batch& batch) {
-    return scores(torch::relu(hidden((batch.images.flatten(1) - kMean) / kDeviation)));
-  }
-};
-
 nn::Conv2d conv(std::int64_t in, std::int64_t out) {
   return nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1).bias(false));
 }
@@ -257,22 +247,6 @@ Status train_and_save(const LabelledImages& train, const TrainOptions& options, 
 }
 
 }  // namespace
-
-Status train_edge(const LabelledImages& train, const TrainOptions& options, const std::string& out_file) {
-  TrainOptions alone = options;
-  alone.threads = 1;  // Too small to share.
-  return train_and_save<EdgeNet>(train, alone, out_file, 4e-3, false, [](EdgeNet& net, torch::jit::Module& module) {
-    // (x - mean) / deviation is linear too: fold it into the first layer.
-    keep(module, "hidden_weight", net.hidden->weight / kDeviation);
-    keep(module, "hidden_bias", net.hidden->bias - net.hidden->weight.sum(1) * (kMean / kDeviation));
-    keep_linear(module, "scores", net.scores);
-    module.define(R"(
-def forward(self, image: Tensor) -> Tensor:
-    hidden = torch.relu(torch.linear(image, self.hidden_weight, self.hidden_bias))
-    return torch.linear(hidden, self.scores_weight, self.scores_bias)
-)");
-  });
-}
 
 Status train_cloud(const LabelledImages& train, const TrainOptions& options, const std::string& out_file) {
   return train_and_save<CloudNet>(train, options, out_file, 4e-3, true, [](CloudNet& net, torch::jit::Module& module) {

@@ -1,4 +1,4 @@
-/// \file Training of the two Fashion-MNIST models, with LibTorch. Needs no torch header to call.
+/// \file Training of the cloud model of Fashion-MNIST, with LibTorch. Needs no torch header to call.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +19,8 @@ struct TrainOptions {
   std::function<void(double)> progress;
 };
 
-/// A perceptron with one hidden layer: "image" FP32 [n, 784] scaled 0 to 1 -> logits [n, 10].
+/// A convolutional network: "image" FP32 [n, 1, 28, 28] scaled 0 to 1 -> logits [n, 10].
 /// Written as TorchScript. Same seed, threads and machine: same file. Errors: kInternal, kInvalidArgument (no images).
-Status train_edge(const LabelledImages& train, const TrainOptions& options, const std::string& out_file);
-
-/// A convolutional network: "image" FP32 [n, 1, 28, 28] scaled 0 to 1 -> logits [n, 10]. Otherwise as train_edge.
 Status train_cloud(const LabelledImages& train, const TrainOptions& options, const std::string& out_file);
 
 }  // namespace hearth::tool

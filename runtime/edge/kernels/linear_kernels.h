@@ -67,4 +67,17 @@ void quantize_rows(const PackedView& layer, Format format, const float* input, c
 void run_panels(const PackedView& layer, Format format, const QuantizedRows& rows, std::size_t first, std::size_t last,
                 float* output, Activation activation);
 
+/// A range of activations that is known beforehand, as quantize_static() maps it to [-127, 127]: what lies outside goes
+/// to its end. `low` <= 0 <= `high`. A range below FLT_MIN counts as zero, and so does everything in it.
+struct StaticRange {
+  StaticRange(float low, float high);
+
+  float scale = 0;
+  float inverse = 0;
+  std::int32_t zero_point = 0;
+};
+
+/// Bytes as QuantizedRows has them for int8 layers. False when a value is not finite.
+bool quantize_static(const float* values, std::size_t size, const StaticRange& range, std::uint8_t* to);
+
 }  // namespace hearth::edge::kernels

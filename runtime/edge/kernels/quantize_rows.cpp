@@ -83,6 +83,37 @@ Scratch::Row quantize_row(const float* row, std::size_t size, std::size_t padded
   return {scale, zero_point};
 }
 
+bool quantize_static(const float* values, std::size_t size, const StaticRange& range, std::uint8_t* to) {
+  constexpr std::int32_t kInfinity = 0x7F800000;
+  constexpr float kFar = 1000;  // Beyond any q, and few enough steps for nearest().
+  const VF factor = hn::Set(kFloats, range.inverse), far = hn::Set(kFloats, kFar), near = hn::Set(kFloats, -kFar);
+  const VI zero = hn::Set(kInts, range.zero_point);
+  const VI lowest = hn::Set(kInts, -127), highest = hn::Set(kInts, 127);
+  const hn::Rebind<std::int8_t, Ints> bytes;
+  const auto flip = hn::Set(bytes, static_cast<std::int8_t>(HWY_TARGET == HWY_AVX3_DL ? 128 : 0));
+  VI bits = hn::Zero(kInts);
+  for (std::size_t i = 0; i < size; i += kLanes) {
+    const VF x = load_some(values, i, size);
+    bits = hn::Max(bits, hn::BitCast(kInts, hn::Abs(x)));
+    const VI steps = hn::ConvertTo(kInts, nearest(hn::Min(hn::Max(hn::Mul(x, factor), near), far)));
+    const VI q = hn::Min(hn::Max(hn::Add(steps, zero), lowest), highest);
+    const auto narrow = hn::Xor(hn::DemoteTo(bytes, q), flip);
+    if (i + kLanes <= size) {
+      hn::StoreU(narrow, bytes, reinterpret_cast<std::int8_t*>(to + i));
+    } else {
+      std::int8_t rest[kLanes];
+      hn::StoreU(narrow, bytes, rest);
+      std::memcpy(to + i, rest, size - i);
+    }
+  }
+  std::int32_t largest[kLanes];
+  hn::StoreU(bits, kInts, largest);
+  for (const std::int32_t lane : largest) {
+    if (lane >= kInfinity) return false;
+  }
+  return true;
+}
+
 void quantize_rows(const PackedView& layer, Format format, const float* input, const QuantizedRows& rows) {
   const int offset = HWY_TARGET == HWY_AVX3_DL && format == Format::kInt8 ? 128 : 0;
   for (std::size_t r = 0; r < rows.count; ++r) {
@@ -118,6 +149,20 @@ void choose_vector_code(std::string_view name) {
 }
 
 HWY_EXPORT(quantize_rows);
+HWY_EXPORT(quantize_static);
+
+StaticRange::StaticRange(float low, float high) {
+  const float step = high * (1.0F / 254) - low * (1.0F / 254);
+  if (step < std::numeric_limits<float>::min()) return;
+  scale = step;
+  inverse = 1.0F / step;
+  const int unclamped = static_cast<int>(std::nearbyint(-127.0F - low * inverse));
+  zero_point = unclamped < -127 ? -127 : unclamped > 127 ? 127 : unclamped;
+}
+
+bool quantize_static(const float* values, std::size_t size, const StaticRange& range, std::uint8_t* to) {
+  return HWY_DYNAMIC_DISPATCH(quantize_static)(values, size, range, to);
+}
 
 void quantize_rows(const PackedView& layer, Format format, const float* input, const QuantizedRows& rows) {
   HWY_DYNAMIC_DISPATCH(quantize_rows)(layer, format, input, rows);

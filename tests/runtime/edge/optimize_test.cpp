@@ -5,8 +5,11 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <utility>
 
 #include "runtime/edge/optimize.h"
+#include "runtime/edge/quantize.h"
 #include "tests/runtime/edge/fixture.h"
 #include "tests/runtime/edge/scripts.h"
 
@@ -272,6 +275,122 @@ TEST_CASE("Real clocks measure every kind, with a spread, and what is written is
   }
   CHECK(done.written == std::filesystem::exists(bench.out_file));
   CHECK((!done.written || done.after.p50_us < done.before.p50_us));
+}
+
+TEST_CASE("Layers that PyTorch quantized become ours where that is faster, weights bit for bit") {
+  for (const bool relu : {false, true}) {
+    Bench bench(64, 10);
+    const std::string plain = bench.folder.path() / "float.pt";
+    save_perceptron(plain);
+    REQUIRE(edge::quantize_dynamic(plain, bench.file, LayerKind::kTorchInt8).ok());
+    if (relu) bench.file = save_with_built_in_relu(bench.file);
+    const auto before = bench.answers(bench.file);
+    auto asked = bench.options();
+    asked.measure = pretend({100, 10, 70}, {100, 50});  // LibTorch's int8, ours, our int4.
+    const auto done = bench.optimize(asked);
+    REQUIRE(done.layers.size() == 2);
+    CHECK(done.layers[0].activation == "relu");
+    for (const auto& layer : done.layers) {
+      CHECK(layer.was == LayerKind::kTorchInt8);
+      CHECK(layer.chosen == LayerKind::kInt8);
+      CHECK_FALSE(layer.times[0]);  // Float would be larger, so it is not measured.
+    }
+    // Only the activations' eighth bit differs.
+    CHECK(difference(before, bench.answers(bench.out_file)) < 0.02);
+    CHECK(difference(bench.answers(plain), bench.answers(bench.out_file)) < 0.02);
+
+    asked.measure = pretend({10, 20, 30}, {100, 50});
+    CHECK(bench.optimize(asked).layers.at(0).why_float == "LibTorch's int8 is fastest");
+  }
+}
+
+TEST_CASE("Static int8 convolutions of PyTorch's run as they are, beside a linear layer that becomes ours") {
+  Bench bench(36, 3);
+  save_static_int8(bench.file);
+  const auto before = bench.answers(bench.file, 1);
+  const auto done = bench.optimize(bench.options());
+  REQUIRE(done.layers.size() == 1);
+  CHECK(done.layers[0].chosen == LayerKind::kInt8);
+  CHECK(difference(before, bench.answers(bench.out_file, 1)) < 0.03);
+}
+
+TEST_CASE("Convolutions become int8 with the range that calibration shows, load again, and take an empty batch") {
+  Bench bench(64, 4);
+  save_convolutions(bench.file);
+  auto asked = bench.options();
+  asked.measure = [](std::span<const std::function<void()>> calls) {
+    for (const auto& call : calls) call();
+    std::vector<Spread> spreads = {{100, 100, 100}, {10, 10, 10}};  // Float, then our int8: of a layer, of the model.
+    CHECK(calls.size() == 2);
+    return spreads;
+  };
+  const auto done = bench.optimize(asked);
+  REQUIRE(done.layers.size() == 2);
+  CHECK(done.layers[0].op == "conv2d");
+  CHECK(done.layers[0].activation == "relu");
+  CHECK(done.layers[0].inputs == 9);
+  CHECK(done.layers[0].rows == 2 * 64);
+  CHECK(done.layers[1].inputs == 9 * 18);
+  for (const auto& layer : done.layers) CHECK(layer.chosen == LayerKind::kInt8);
+  const auto exact = bench.answers(bench.file, 2), near = bench.answers(bench.out_file, 2);
+  CHECK(difference(exact, near) < 0.03);
+  CHECK(difference(exact, near) > 0);
+  CHECK(bench.answers(bench.out_file, 2) == near);
+  CHECK(done.bytes_after < done.bytes_before);
+  CHECK(bench.answers(bench.out_file, 0).empty());
+
+  // A range from other passes: what is beyond it is cut off.
+  asked.calibration = {{Tensor::of_floats("x", {1, 64}, std::vector<float>(64, 50.0F))}};
+  CHECK(bench.optimize(asked).written);
+  CHECK(difference(exact, bench.answers(bench.out_file, 2)) > difference(exact, near));
+}
+
+TEST_CASE("Convolutions of several groups stay as they are") {
+  Bench bench(64, 64);
+  save_script(bench.file,
+              "def forward(self, x: Tensor):\n"
+              "  y = torch.conv2d(torch.reshape(x, [-1, 2, 4, 8]), self.w, None, [1, 1], [1, 1], [1, 1], 2)\n"
+              "  return torch.linear(torch.flatten(y, 1), self.v, None)\n",
+              {{"w", {2, 1, 3, 3}, {}}, {"v", {64, 64}, {}}});
+  const auto done = bench.optimize(bench.options());
+  REQUIRE(done.layers.size() == 1);
+  CHECK(done.layers[0].op == "linear");
+}
+
+TEST_CASE("A file that may only be so large gets smaller kinds, or is refused with its size") {
+  Bench bench(64, 10);
+  save_perceptron(bench.file);
+  auto asked = bench.options();
+  const auto int8_bytes = bench.optimize(asked).bytes_after;
+  asked.bytes_max = int8_bytes - 200;
+  const auto smaller = bench.optimize(asked);
+  CHECK(smaller.written);
+  CHECK(smaller.bytes_after <= asked.bytes_max);
+  CHECK(smaller.layers[0].chosen == LayerKind::kInt4);  // The largest first.
+  CHECK(smaller.layers[1].chosen == LayerKind::kInt8);
+  std::filesystem::remove(bench.out_file);
+  asked.bytes_max = 100;
+  const auto refused = bench.optimize(asked);
+  CHECK_FALSE(refused.written);
+  CHECK_THAT(refused.why_not, Contains("more than the 100 that it may"));
+  CHECK(bench.only_the_model());
+}
+
+TEST_CASE("What an earlier run measured is not measured again") {
+  Bench bench(64, 10);
+  save_perceptron(bench.file);
+  auto asked = bench.options();
+  std::map<std::size_t, edge::LayerTimes> seen;
+  asked.measured = [&](std::size_t layer, const edge::LayerTimes& times) { seen[layer] = times; };
+  bench.optimize(asked);
+  REQUIRE(seen.size() == 2);
+  asked.known = std::exchange(seen, {});
+  asked.known.erase(1);
+  asked.known[0][static_cast<std::size_t>(LayerKind::kInt4)] = Spread{1, 1, 1};
+  const auto done = bench.optimize(asked);
+  CHECK(seen.size() == 1);
+  CHECK(seen.contains(1));
+  CHECK(done.layers[0].chosen == LayerKind::kInt4);
 }
 
 TEST_CASE("Weights and biases that are not finite are refused, naming the layer") {

@@ -22,4 +22,14 @@ void save_linear(const std::string& file);
 /// "x" FP32 [n,64] -> [n,10] through one hidden layer of 32.
 void save_perceptron(const std::string& file);
 
+/// "x" FP32 [n,64] -> [n,4]: a photo of 8 x 8 through a convolution with ReLU, pooling, and another convolution.
+void save_convolutions(const std::string& file);
+
+/// Another file beside a dynamically quantized one, the ReLU of its first layer inside the operator, as
+/// torch.nn.intrinsic's modules have it; its name.
+std::string save_with_built_in_relu(const std::string& file);
+
+/// "x" FP32 [n,36] -> [n,3]: a photo of 6 x 6 through a convolution that is quantized statically, and a float layer.
+void save_static_int8(const std::string& file);
+
 }  // namespace hearth::test
