@@ -425,7 +425,8 @@ Runtime::Core::Answer Runtime::Core::read_answer(const Entry& entry, const SendR
 void Runtime::Core::attempt_finished(const EntryPtr& entry, AttemptId attempt, const SendResult& result,
                                      Answer answer) {
   const auto& pair = entry->pair->pair;
-  const auto [verdict, retry_after] = scheduler::verdict_of(result, answer.ok() ? Status(Done{}) : Status(answer.error()));
+  const auto [verdict, retry_after] =
+      scheduler::verdict_of(result, answer.ok() ? Status(Done{}) : Status(answer.error()));
   Lock lock(mutex_);
   if (!entry->awaits(attempt)) return;
   end_attempt(*entry, attempt, answer.ok() ? ErrorCode{} : answer.error().code, result.bytes_sent);

@@ -30,7 +30,7 @@ struct EdgeBinding {
   std::string system_prompt;     ///< What the model is told before the text.
   std::uint64_t tokens_max = 0;  ///< Longest answer. 0: the server's choice.
   std::string profile;  ///< What `hearth profile` measured of `file`: forecasts begin with it. Empty: with nothing.
-  double share = 1;              ///< Of this device's time, against the shares of other models that wait for it too.
+  double share = 1;     ///< Of this device's time, against the shares of other models that wait for it too.
   /// Requests that one forward pass takes at most. 1: each runs alone. Above it every input and output begins with a
   /// dimension of 1, that of the batch, and the others are fixed.
   std::uint64_t batch_max = 1;
