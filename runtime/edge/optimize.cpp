@@ -279,7 +279,7 @@ void Search::measure_layers(std::vector<FoundLayer>& found) {
   std::vector<std::vector<Tensor>> passes = {options_.inputs};
   passes.insert(passes.end(), options_.calibration.begin(), options_.calibration.end());
   const auto watched = engine_.load(options_.binding, Executor::kTorch);
-  const auto given = watched.ok() ? record_inputs(**watched, passes, found) : std::vector<at::Tensor>(found.size());
+  const auto given = watched.ok() ? record_inputs(**watched, passes, found) : std::vector<Given>(found.size());
   std::uint64_t weights = 0;
   for (const FoundLayer& layer : found) weights += static_cast<std::uint64_t>(layer.weight.numel());
   const PackingEngine engine(bytes_.size() - std::min<std::uint64_t>(bytes_.size(), 3 * weights));  // As if all int8.
