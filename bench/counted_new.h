@@ -1,4 +1,4 @@
-/// \file For one benchmark program: counts what it allocates, and quantiles of what it timed. Include it once.
+/// \file For one program: counts what it allocates, and quantiles of what it timed. Include it once.
 #pragma once
 
 #include <algorithm>
@@ -24,6 +24,10 @@ inline double quantile(std::vector<double>& values, double q) {
   ++hearth::bench::allocations;
   if (void* memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
+}
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  ++hearth::bench::allocations;
+  return std::malloc(size);
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
