@@ -46,29 +46,31 @@ std::vector<std::string> names_of_files(const std::vector<std::string>& files) {
   return names;
 }
 
+/// In waves, so that no more than a few runs' summaries are kept at a time; added in order, so that the number of jobs
+/// changes nothing.
 Comparison run_all(const std::vector<Scenario>& scenarios, const Options& options) {
   struct Ran {
     RunFacts facts;
     std::optional<Summary> summary;
   };
+  const std::size_t sides = scenarios.size(), total = sides * options.seeds, wave_max = sides * options.jobs * 4;
   const std::uint64_t first = options.seed > 0 ? options.seed : scenarios[0].fleet.seed;
-  std::vector<Ran> ran(scenarios.size() * options.seeds);
-  tool::TrainingLine line("comparing on " + scenarios[0].name);
-  run_jobs(
-      ran.size(), options.jobs,
-      [&](std::size_t i) {
-        const Scenario one = with_seed(scenarios[i % scenarios.size()], first + i / scenarios.size());
-        ran[i].summary.emplace(names_of(one), one.warm_up, one.fleet.length);
-        ran[i].facts = run(one, *ran[i].summary);
-      },
-      [&](std::size_t done) { line.show(static_cast<double>(done) / static_cast<double>(ran.size())); });
   Comparison comparison;
   comparison.within = options.within_percent / 100;
-  const auto names = names_of_files(options.policies);
-  for (std::size_t side = 0; side < scenarios.size(); ++side) {
-    comparison.sides.push_back({names[side], {}});
-    for (std::size_t i = side; i < ran.size(); i += scenarios.size())
-      comparison.sides.back().results.add(ran[i].facts, *ran[i].summary);
+  for (const auto& name : names_of_files(options.policies)) comparison.sides.push_back({name, {}});
+  tool::TrainingLine line("comparing on " + scenarios[0].name);
+  for (std::size_t begin = 0; begin < total; begin += wave_max) {
+    std::vector<Ran> wave(std::min(wave_max, total - begin));
+    run_jobs(
+        wave.size(), options.jobs,
+        [&](std::size_t i) {
+          const Scenario one = with_seed(scenarios[i % sides], first + (begin + i) / sides);
+          wave[i].summary.emplace(names_of(one), one.warm_up, one.fleet.length);
+          wave[i].facts = run(one, *wave[i].summary);
+        },
+        [&](std::size_t done) { line.show(static_cast<double>(begin + done) / static_cast<double>(total)); });
+    for (std::size_t i = 0; i < wave.size(); ++i)
+      comparison.sides[i % sides].results.add(wave[i].facts, *wave[i].summary);
   }
   return comparison;
 }

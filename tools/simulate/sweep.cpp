@@ -199,6 +199,7 @@ std::string sweep_table(const Sweep& sweep) {
   };
   constexpr std::array<const char*, 6> kKeys = {"latency_p50_ms",      "latency_p95_ms", "deadline_met_share",
                                                 "right_in_time_share", "cloud_share",    "usd_per_1000_requests"};
+  constexpr std::array<const char*, 6> kHeads = {"p50", "p95", "in time", "right, in time", "cloud", "US$ / 1,000"};
   std::string out = "\n  " + sweep.scenario + "\n\n  " + std::string(width, ' ');
   for (const char* head : kHeads) out += padded(head, 16);
   out += "\n";

@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr std::size_t kPointsMax = 10'000;
+constexpr std::size_t kPointsMax = 2'000;  // a few hundred KB each
 
 struct Options {
   std::string scenario;
