@@ -1,5 +1,5 @@
-// `hearth prepare`, `hearth optimize`, `hearth profile`, `hearth run` and `hearth observe`, the commands that need LibTorch: flags in, an
-// exit code out.
+// `hearth prepare`, `hearth optimize`, `hearth profile`, `hearth run` and `hearth observe`, the commands that need
+// LibTorch: flags in, an exit code out.
 #include <exception>
 #include <iostream>
 #include <string>
@@ -109,10 +109,11 @@ void describe_run(CLI::App& run, RunOptions& options) {
 
 void describe_observe(CLI::App& observe, RunOptions& options) {
   observe.footer(
-      std::string("Example: hearth observe --requests 2000 --rate 50 --out out/observed\n"
-                  "         hearth simulate out/observed/scenario.json\n"
-                  "         hearth calibrate simulator out/observed\n"
-                  "The folder holds no photo and no caption: each request goes by the class that it was found to have.\n") +
+      std::string(
+          "Example: hearth observe --requests 2000 --rate 50 --out out/observed\n"
+          "         hearth simulate out/observed/scenario.json\n"
+          "         hearth calibrate simulator out/observed\n"
+          "The folder holds no photo and no caption: each request goes by the class that it was found to have.\n") +
       kExitCodes);
   observe.add_option("--out", options.out, "Folder for scenario.json and what it names")->capture_default_str();
   observe.add_option("--models", options.models, "Folder with pair.json and cloud.pt, of `hearth prepare`")

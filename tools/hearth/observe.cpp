@@ -264,9 +264,9 @@ void print(const RunOptions& options, const Observed& observed) {
               << '\n';
     return;
   }
-  std::cout << observed.requests.size() << " requests, " << on_cloud << " answered by the cloud, kept in " << options.out
-            << ".\n`hearth simulate " << options.out << "/scenario.json` replays them, `hearth calibrate simulator "
-            << options.out << "` says how well.\n";
+  std::cout << observed.requests.size() << " requests, " << on_cloud << " answered by the cloud, kept in "
+            << options.out << ".\n`hearth simulate " << options.out
+            << "/scenario.json` replays them, `hearth calibrate simulator " << options.out << "` says how well.\n";
 }
 
 }  // namespace

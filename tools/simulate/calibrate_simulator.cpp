@@ -23,8 +23,7 @@ struct Part {
 };
 
 const std::array kParts = {
-    Part{"queue",
-         [](const Record& r) { return r.edge_time > Duration{} ? std::optional(r.edge_wait) : std::nullopt; }},
+    Part{"queue", [](const Record& r) { return r.edge_time > Duration{} ? std::optional(r.edge_wait) : std::nullopt; }},
     Part{"local", [](const Record& r) { return r.edge_time > Duration{} ? std::optional(r.edge_time) : std::nullopt; }},
     Part{"network",
          [](const Record& r) {
@@ -36,11 +35,10 @@ const std::array kParts = {
          [](const Record& r) {
            return r.cloud_time > Duration{} ? std::optional(r.server_time - r.server_wait) : std::nullopt;
          }},
-    Part{"cloud", [](const Record& r) { return r.cloud_time > Duration{} ? std::optional(r.cloud_time) : std::nullopt; }},
+    Part{"cloud",
+         [](const Record& r) { return r.cloud_time > Duration{} ? std::optional(r.cloud_time) : std::nullopt; }},
     Part{"latency",
-         [](const Record& r) {
-           return r.status == OutcomeStatus::kServed ? std::optional(r.latency) : std::nullopt;
-         }},
+         [](const Record& r) { return r.status == OutcomeStatus::kServed ? std::optional(r.latency) : std::nullopt; }},
     Part{"latency_edge",
          [](const Record& r) {
            return r.status == OutcomeStatus::kServed && r.answered_by == kEdgeSite ? std::optional(r.latency)
@@ -256,7 +254,9 @@ std::string calibration_text(const Calibration& calibration) {
   };
   for (const Component& one : calibration.components) {
     if (one.real.count + one.simulated.count == 0) continue;
-    const auto ms = [](const Spread& spread) { return [&spread](std::size_t i) { return text("%8.3f", spread.ms[i]); }; };
+    const auto ms = [](const Spread& spread) {
+      return [&spread](std::size_t i) { return text("%8.3f", spread.ms[i]); };
+    };
     const auto percent = [](const auto& shares) {
       return [&shares](std::size_t i) { return text("%+7.1f%%", 100 * shares[i]); };
     };

@@ -20,7 +20,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-
 struct Options {
   std::string folder;
   std::string judge;

@@ -18,8 +18,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-constexpr std::array kFileKeys = {"policy",         "answers",    "profile",  "ping_trace", "csv_trace",
-                                  "mahimahi_trace", "rate_trace", "faults"};
+constexpr std::array kFileKeys = {"policy",    "answers",        "profile",    "ping_trace",
+                                  "csv_trace", "mahimahi_trace", "rate_trace", "faults"};
 constexpr std::size_t kFileBytesMax = 1u << 30;
 
 /// Copies what a scenario names, and names the copies instead.

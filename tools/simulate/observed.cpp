@@ -94,7 +94,8 @@ Json scenario_json(const Observed& observed) {
   Json cloud = {{"name", observed.endpoint.name}, {"region", observed.endpoint.region}, {"url", observed.endpoint.url}};
   cloud["service"] = time_json(fitted.services, Observed::kAnswersMin, observed.service);
   if (observed.error_rate > 0) cloud["faults"] = "faults.json";
-  const double last_s = std::chrono::duration<double>(observed.requests.back().record.arrived.time_since_epoch()).count();
+  const double last_s =
+      std::chrono::duration<double>(observed.requests.back().record.arrived.time_since_epoch()).count();
   return {
       {"version", 1},
       {"name", observed.name},

@@ -166,8 +166,7 @@ int simulate(const Options& options) {
     results.add(run(one, tee, progress), summary);
   }
   if (live.value()) {
-    if (auto status = live.value()->publish(); !status.ok())
-      return complain(status.error().message, tool::kExitFailed);
+    if (auto status = live.value()->publish(); !status.ok()) return complain(status.error().message, tool::kExitFailed);
   }
   if (auto status = write_files(options, scenario.value(), results, files.value()); !status.ok())
     return complain(status.error().message, tool::kExitFailed);

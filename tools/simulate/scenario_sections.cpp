@@ -233,9 +233,8 @@ void read_models(JsonReader& scenario, const std::string& folder, sim::FleetMode
     pair.read("name", name);
     pair.object("edge", [&](JsonReader& edge) {
       edge.require({"latency"});
-      edge.object("latency", [&](JsonReader& latency) {
-        read_time(latency, model.edge, folder, out.runtime.limits.edge_slots);
-      });
+      edge.object("latency",
+                  [&](JsonReader& latency) { read_time(latency, model.edge, folder, out.runtime.limits.edge_slots); });
       edge.read("accuracy", model.edge_accuracy, 0, 1);
       edge.read("share", binding.share, config::kShareMin, config::kShareMax);
       edge.read("batch_max", binding.batch_max, 1, config::kBatchMax);
