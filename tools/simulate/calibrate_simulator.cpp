@@ -84,8 +84,8 @@ std::array<double, Spread::kFigures> errors(const Spread& real, const Spread& ot
 void compare_each(std::span<const Record> real, std::span<const Record> simulated, const Part& part,
                   Component& component) {
   double count = 0, share = 0, x = 0, y = 0, xx = 0, yy = 0, xy = 0;
-  for (std::size_t i = 0; i < real.size(); ++i) {
-    const auto a = part.of(real[i]), b = part.of(simulated[i]);
+  for (std::size_t i = 0; i < simulated.size(); ++i) {
+    const auto a = part.of(real[i % real.size()]), b = part.of(simulated[i]);
     if (!a || !b) continue;
     const double p = to_ms(*a), q = to_ms(*b);
     share += std::abs(error_of(p, q));
@@ -126,18 +126,19 @@ std::string decision_of(const Record& record, const Names& names) {
   return site + " (" + name_of(record.reason) + ")";
 }
 
-double equal_share(std::span<const Record> a, std::span<const Record> b, const Names& names,
+/// `others`: the same requests, once or more.
+double equal_share(std::span<const Record> real, std::span<const Record> others, const Names& names,
                    std::map<std::pair<std::string, std::string>, std::uint64_t>& differing) {
   std::uint64_t equal = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    auto one = decision_of(a[i], names), other = decision_of(b[i], names);
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    auto one = decision_of(real[i % real.size()], names), other = decision_of(others[i], names);
     if (one == other) {
       ++equal;
     } else {
       ++differing[{std::move(one), std::move(other)}];
     }
   }
-  return static_cast<double>(equal) / static_cast<double>(std::max<std::size_t>(a.size(), 1));
+  return static_cast<double>(equal) / static_cast<double>(std::max<std::size_t>(others.size(), 1));
 }
 
 bool same_ids(std::span<const Record> a, std::span<const Record> b) {
@@ -190,29 +191,33 @@ const std::array kLimits = {
 
 }  // namespace
 
-Result<Calibration> calibrate(std::vector<Record> real, std::vector<Record> simulated,
-                              const std::vector<Record>& other_live, const Names& names) {
+Result<Calibration> calibrate(std::vector<Record> real, std::vector<std::vector<Record>> simulated,
+                              std::vector<Record> other_live, const Names& names) {
   const auto by_id = [](const Record& a, const Record& b) { return a.id < b.id; };
-  std::sort(real.begin(), real.end(), by_id);
-  std::sort(simulated.begin(), simulated.end(), by_id);
-  auto other = other_live;
-  std::sort(other.begin(), other.end(), by_id);
   const auto same_moment = [](const Record& a, const Record& b) {
     return a.arrived - b.arrived <= kSameMoment && b.arrived - a.arrived <= kSameMoment;
   };
+  std::sort(real.begin(), real.end(), by_id);
+  std::sort(other_live.begin(), other_live.end(), by_id);
   if (real.empty()) return Error{ErrorCode::kInvalidArgument, "no live requests, expected at least one"};
-  if (!same_ids(real, simulated) || !std::equal(real.begin(), real.end(), simulated.begin(), same_moment)) {
-    return Error{ErrorCode::kInvalidArgument,
-                 std::to_string(real.size()) + " live requests against " + std::to_string(simulated.size()) +
-                     " simulated ones that are not the same, expected the live run that the scenario was made from"};
+  std::vector<Record> all;
+  for (auto& run : simulated) {
+    std::sort(run.begin(), run.end(), by_id);
+    if (!same_ids(real, run) || !std::equal(real.begin(), real.end(), run.begin(), same_moment)) {
+      return Error{ErrorCode::kInvalidArgument,
+                   std::to_string(real.size()) + " live requests against " + std::to_string(run.size()) +
+                       " simulated ones that are not the same, expected the live run that the scenario was made from"};
+    }
+    all.insert(all.end(), run.begin(), run.end());
   }
   Calibration out;
   out.requests = real.size();
-  for (const Part& part : kParts) out.components.push_back(compare_part(part, real, simulated, other));
-  out.equal_decisions = equal_share(real, simulated, names, out.differing);
-  if (!other.empty() && same_ids(real, other)) {
+  out.runs = simulated.size();
+  for (const Part& part : kParts) out.components.push_back(compare_part(part, real, all, other_live));
+  out.equal_decisions = equal_share(real, all, names, out.differing);
+  if (!other_live.empty() && same_ids(real, other_live)) {
     std::map<std::pair<std::string, std::string>, std::uint64_t> unused;
-    out.live_equal_decisions = equal_share(real, other, names, unused);
+    out.live_equal_decisions = equal_share(real, other_live, names, unused);
   }
   const double worst = worst_of(out);
   out.met = worst <= 1;
@@ -221,7 +226,10 @@ Result<Calibration> calibrate(std::vector<Record> real, std::vector<Record> simu
 }
 
 Json calibration_json(const Calibration& calibration) {
-  Json out = {{"requests", calibration.requests}, {"grade", calibration.grade}, {"goals_met", calibration.met}};
+  Json out = {{"requests", calibration.requests},
+              {"simulated_runs", calibration.runs},
+              {"grade", calibration.grade},
+              {"goals_met", calibration.met}};
   out["equal_decisions"] = calibration.equal_decisions;
   out["equal_decisions_of_two_live_runs"] =
       calibration.live_equal_decisions ? Json(*calibration.live_equal_decisions) : Json();
@@ -268,8 +276,9 @@ std::string calibration_text(const Calibration& calibration) {
     row("", 0, percent(one.error), verdict);
     if (one.live_error) row("", 0, percent(*one.live_error), "another live run against this one");
   }
-  out += text("\nEqual decisions (site and reason): %.2f %% of %llu", 100 * calibration.equal_decisions,
-              static_cast<unsigned long long>(calibration.requests));
+  out += text("\nEqual decisions (site and reason): %.2f %% of %llu, over %llu simulated runs",
+              100 * calibration.equal_decisions, static_cast<unsigned long long>(calibration.requests),
+              static_cast<unsigned long long>(calibration.runs));
   if (calibration.live_equal_decisions)
     out += text("; of two live runs %.2f %%", 100 * *calibration.live_equal_decisions);
   out += "\n";

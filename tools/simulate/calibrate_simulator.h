@@ -48,6 +48,7 @@ struct Component {
 
 struct Calibration {
   std::uint64_t requests = 0;  ///< Matched, one by one.
+  std::uint64_t runs = 0;      ///< Simulated.
   std::vector<Component> components;
   double equal_decisions = 0;                  ///< Share with the same site, status and reason.
   std::optional<double> live_equal_decisions;  ///< The same between two live runs.
@@ -56,10 +57,11 @@ struct Calibration {
   std::string grade;  ///< "excellent" all goals, "good" within twice, "fair" within four times, else "poor".
 };
 
-/// `real` and `simulated` by their ids; `other_live` is another live run, or empty. kInvalidArgument: the ids or the
+/// `simulated`: the same requests, once or more, each time with other draws: its figures are over all of them, so that
+/// what one run's draws happen to be is no error. `other_live` is another live run, or empty. kInvalidArgument: ids or
 /// moments of arrival (to a microsecond) are not those of the same requests.
-Result<Calibration> calibrate(std::vector<Record> real, std::vector<Record> simulated,
-                              const std::vector<Record>& other_live, const Names& names);
+Result<Calibration> calibrate(std::vector<Record> real, std::vector<std::vector<Record>> simulated,
+                              std::vector<Record> other_live, const Names& names);
 
 nlohmann::ordered_json calibration_json(const Calibration& calibration);
 std::string calibration_text(const Calibration& calibration);

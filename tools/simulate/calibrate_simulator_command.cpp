@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 struct Options {
   std::string folder;
   std::string judge;
-  std::uint64_t seed = 0;
+  std::uint64_t seeds = 20;
   bool json = false;
 };
 
@@ -70,7 +70,6 @@ Result<std::vector<Record>> read_live(const std::string& folder, Names names) {
 int calibrate_simulator(const Options& options) {
   auto scenario = load(options.folder, options.judge);
   if (!scenario.ok()) return complain(scenario.error().message, tool::kExitBadInput);
-  if (options.seed > 0) scenario = with_seed(std::move(scenario).value(), options.seed);
   scenario->fleet.roads = false;
   const Names names = names_of(scenario.value());
   const bool two = !options.judge.empty();
@@ -82,10 +81,14 @@ int calibrate_simulator(const Options& options) {
     if (!read.ok()) return complain(read.error().message, tool::kExitBadInput);
     other = std::move(read).value();
   }
-  Kept simulated;
-  const RunFacts facts = run(scenario.value(), simulated);
-  if (facts.leaks > 0) return complain("something left that may not leave", tool::kExitNo);
-  const auto calibration = calibrate(std::move(live).value(), std::move(simulated.records), other, names);
+  std::vector<std::vector<Record>> simulated;
+  for (std::uint64_t i = 0; i < options.seeds; ++i) {
+    Kept kept;
+    const RunFacts facts = run(with_seed(scenario.value(), scenario->fleet.seed + i), kept);
+    if (facts.leaks > 0) return complain("something left that may not leave", tool::kExitNo);
+    simulated.push_back(std::move(kept.records));
+  }
+  const auto calibration = calibrate(std::move(live).value(), std::move(simulated), std::move(other), names);
   if (!calibration.ok())
     return complain(file_in(two ? options.judge : options.folder, kLiveFile) + ": " + calibration.error().message,
                     tool::kExitBadInput);
@@ -112,7 +115,8 @@ int calibrate_simulator_main(int argc, char** argv) {
   app.add_option("DIR", options.folder, "What `hearth observe` or `hearth simulate --export` wrote")->required();
   app.add_option("--judge", options.judge,
                  "Another run's folder: its requests in DIR's world, and what two live runs differ by");
-  app.add_option("--seed", options.seed, "Of the simulation, instead of the scenario's")->check(tool::whole_number());
+  app.add_option("--seeds", options.seeds, "Simulated runs, from the scenario's seed on; figures are over all [20]")
+      ->check(CLI::Range(1, 1000));
   app.add_flag("--json", options.json, "Print the report as JSON");
   app.footer(
       "Example: hearth calibrate simulator out/observed --judge out/observed-2\n"
