@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "runtime/sim/device.h"
+
 namespace hearth::sim {
 namespace {
 
@@ -24,6 +26,10 @@ Cloud::Cloud(const std::string& name, CloudModel model, std::uint64_t seed)
       servers_(model_.server.servers) {}
 
 Duration Cloud::service_time(double slow_factor, RandomStream& stream) const {
+  if (model_.server.service_quantiles.size() > 1) {
+    const Duration measured = draw_of(model_.server.service_quantiles, stream);
+    return Duration(static_cast<Duration::rep>(static_cast<double>(measured.count()) * slow_factor));
+  }
   const auto median = static_cast<double>(model_.server.service_median.count());
   const double sigma = model_.server.service_sigma;
   const double drawn = median > 0 && sigma > 0 ? stream.lognormal(median, sigma) : median;

@@ -21,7 +21,8 @@ struct ServerModel {
   Duration service_median{};
   double service_sigma = 0;  ///< Of the logarithm; 0: constant.
   std::size_t servers = 64;
-  std::size_t queue_max = 1000;  ///< Waiting requests beyond this get 503.
+  std::size_t queue_max = 1000;             ///< Waiting requests beyond this get 503.
+  std::vector<Duration> service_quantiles;  ///< Where given, these count, as TimeModel's.
 };
 
 /// Every `every` the number of servers becomes what would have kept them `target_busy` busy since the last time, within

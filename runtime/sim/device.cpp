@@ -22,14 +22,16 @@ Value value_at(const std::vector<Step<Value>>& steps, TimePoint now) {
 
 }  // namespace
 
+Duration draw_of(const std::vector<Duration>& quantiles, RandomStream& stream) {
+  const double at = stream.uniform() * static_cast<double>(quantiles.size() - 1);
+  const auto low = static_cast<std::size_t>(at);
+  const Duration step = quantiles[low + 1] - quantiles[low];
+  return quantiles[low] +
+         Duration(static_cast<Duration::rep>(static_cast<double>(step.count()) * (at - std::floor(at))));
+}
+
 Duration TimeModel::draw(RandomStream& stream) const {
-  if (quantiles.size() > 1) {
-    const double at = stream.uniform() * static_cast<double>(quantiles.size() - 1);
-    const auto low = static_cast<std::size_t>(at);
-    const Duration step = quantiles[low + 1] - quantiles[low];
-    return quantiles[low] +
-           Duration(static_cast<Duration::rep>(static_cast<double>(step.count()) * (at - std::floor(at))));
-  }
+  if (quantiles.size() > 1) return draw_of(quantiles, stream);
   if (sigma <= 0 || median <= Duration{}) return median;
   return Duration(static_cast<Duration::rep>(stream.lognormal(static_cast<double>(median.count()), sigma)));
 }

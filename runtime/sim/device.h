@@ -22,6 +22,9 @@ struct TimeModel {
   Duration draw(RandomStream& stream) const;
 };
 
+/// The value below which a drawn share lies, of quantiles at 0, 1/n, ... 1; at least two of them.
+Duration draw_of(const std::vector<Duration>& quantiles, RandomStream& stream);
+
 /// What a model's two halves would answer to one sample, as somebody recorded it.
 struct Answer {
   float confidence = 0;  ///< Of the edge half.

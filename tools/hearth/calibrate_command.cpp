@@ -192,6 +192,7 @@ int calibrate_main(int argc, char** argv) {
   command->add_flag("--json", options.json, "Print the calibration itself");
   app.footer(
       "Fits on every other record and reports on the rest.\n"
+      "Also: hearth calibrate simulator.\n"
       "Example: hearth calibrate cascade build/models/validation.jsonl --target 0.99 --out photos.cascade.json\n" +
       std::string(kExitCodes));
   if (const auto code = parse_flags(app, argc, argv)) return *code;

@@ -17,6 +17,7 @@
 #include "tools/hearth/places.h"
 #include "tools/hearth/policy_command.h"
 #include "tools/hearth/scan_command.h"
+#include "tools/simulate/calibrate_simulator_command.h"
 #include "tools/simulate/simulate_command.h"
 
 namespace {
@@ -31,6 +32,12 @@ int models_main(int, char** argv) {
   return kExitFailed;
 }
 
+int calibrate(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "simulator")
+    return hearth::simulate::calibrate_simulator_main(argc - 1, argv + 1);
+  return calibrate_main(argc, argv);
+}
+
 struct Command {
   std::string_view name;
   std::string_view what;
@@ -40,11 +47,12 @@ struct Command {
 constexpr std::array kCommands = {
     Command{"policy", "Check, test, explain, compare and prove policy files", policy_main},
     Command{"audit", "Check the audit log, sign its head, prove what never left", audit_main},
-    Command{"calibrate", "Measure the threshold of a cascade from labelled answers", calibrate_main},
+    Command{"calibrate", "Measure the threshold of a cascade, and how true a simulation is", calibrate},
     Command{"prepare", "Train the model pair, quantize its edge half, save both", models_main},
     Command{"optimize", "Find the fastest mix of float, int8 and int4 layers on this device", models_main},
     Command{"profile", "Measure a model's latency on this device, for forecasts and simulations", models_main},
     Command{"run", "Stream photos through edge-only, cloud-only and hearth, and compare", models_main},
+    Command{"observe", "Record a live run as a scenario that simulate replays", models_main},
     Command{"simulate", "Try a policy on simulated worlds before a user meets it", hearth::simulate::simulate_main},
     Command{"export", "Write the cloud half of a pair for Triton and KServe", export_main},
     Command{"scan", "Find personal data in JSON lines", scan_main},

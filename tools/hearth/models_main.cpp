@@ -1,10 +1,11 @@
-// `hearth prepare`, `hearth optimize`, `hearth profile` and `hearth run`, the commands that need LibTorch: flags in, an
-// exit code out.
+// `hearth prepare`, `hearth optimize`, `hearth profile`, `hearth run` and `hearth observe`, the commands that need
+// LibTorch: flags in, an exit code out.
 #include <exception>
 #include <iostream>
 #include <string>
 
 #include "tools/hearth/command.h"
+#include "tools/hearth/observe.h"
 #include "tools/hearth/optimize_command.h"
 #include "tools/hearth/prepare.h"
 #include "tools/hearth/profile_command.h"
@@ -117,6 +118,28 @@ void describe_run(CLI::App& run, RunOptions& options) {
   run.add_flag("--json", options.json, "Print summary.json, and nothing else, on standard output");
 }
 
+void describe_observe(CLI::App& observe, RunOptions& options) {
+  observe.footer(
+      std::string(
+          "Example: hearth observe --requests 2000 --rate 50 --out out/observed\n"
+          "         hearth simulate out/observed/scenario.json\n"
+          "         hearth calibrate simulator out/observed\n"
+          "The folder holds no photo and no caption: each request goes by the class that it was found to have.\n") +
+      kExitCodes);
+  observe.add_option("--out", options.out, "Folder for scenario.json and what it names")->capture_default_str();
+  observe.add_option("--models", options.models, "Folder with pair.json and cloud.pt, of `hearth prepare`")
+      ->capture_default_str();
+  observe.add_option("--workload", options.workload, "Workload file [configs/workloads/demo.json]");
+  observe.add_option("--policy", options.policy, "Policy file [configs/policies/demo.json, threshold by prepare]");
+  observe.add_option("--stub-config", options.stub_config, "The cloud's network [configs/stub/default.json]");
+  observe.add_option("--requests", options.requests, "Photos, 1 to 10000; instead of the workload's images")
+      ->check(whole_number());
+  observe.add_option("--rate", options.rate_per_s, "Arrivals per second, 1 to 5000; instead of the workload's");
+  observe.add_option("--deadline-ms", options.deadline_ms, "Deadline of each photo; instead of the workload's");
+  observe.add_option("--seed", options.seed, "Seed of the workload; instead of the workload's")->check(whole_number());
+  observe.add_flag("--json", options.json, "Print what was seen as JSON, and nothing else, on standard output");
+}
+
 int dispatch(int argc, char** argv) {
   CLI::App app{"hearth: a quantized local model answers, the cloud only by permission."};
   app.set_version_flag("--version", "hearth " HEARTH_VERSION);
@@ -139,11 +162,17 @@ int dispatch(int argc, char** argv) {
   CLI::App* run_command =
       app.add_subcommand("run", "Stream photos through edge-only, cloud-only and hearth, and compare");
   describe_run(*run_command, run_options);
+  RunOptions observe_options;
+  observe_options.out = "out/observed";
+  CLI::App* observe_command =
+      app.add_subcommand("observe", "Record a live run as a scenario that `hearth simulate` replays");
+  describe_observe(*observe_command, observe_options);
 
   if (const auto code = parse_flags(app, argc, argv)) return *code;
   if (prepare_command->parsed()) return prepare(prepare_options);
   if (optimize_command->parsed()) return optimize(optimize_flags);
   if (profile_command->parsed()) return profile(profile_flags);
+  if (observe_command->parsed()) return observe(observe_options);
   return run(run_options);
 }
 

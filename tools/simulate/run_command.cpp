@@ -12,7 +12,9 @@
 
 #include "tools/hearth/command.h"
 #include "tools/hearth/training_line.h"
+#include "tools/simulate/export.h"
 #include "tools/simulate/marks.h"
+#include "tools/simulate/observed.h"
 #include "tools/simulate/record_writer.h"
 #include "tools/simulate/report.h"
 #include "tools/simulate/run.h"
@@ -24,10 +26,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::uint64_t kRecordsAll = ~std::uint64_t{0};
+
 struct Options {
   std::string scenario;
   std::string policy;
   std::string out;
+  std::string export_to;
   std::uint64_t seed = 0;
   std::uint64_t seeds = 1;
   std::uint64_t records_max = 1'000'000;
@@ -123,6 +128,14 @@ void print(const Options& options, const Results& results) {
             << static_cast<std::uint64_t>(speed.at("events_per_second").get<double>()) << " events/s\n";
 }
 
+/// The scenario of the first seed's run, and where its records go; nothing where none is asked for.
+Result<std::unique_ptr<RecordWriter>> open_export(const Options& options, const Scenario& scenario) {
+  if (options.export_to.empty()) return std::unique_ptr<RecordWriter>();
+  const Scenario one = with_seed(scenario, options.seed > 0 ? options.seed : scenario.fleet.seed);
+  if (auto status = export_scenario(options.export_to, one, options.policy); !status.ok()) return status.error();
+  return RecordWriter::open((fs::path(options.export_to) / kLiveFile).string(), names_of(one), kRecordsAll);
+}
+
 int simulate(const Options& options) {
   auto scenario = load_scenario(options.scenario);
   if (!scenario.ok()) return complain(scenario.error().message, tool::kExitBadInput);
@@ -131,6 +144,8 @@ int simulate(const Options& options) {
       return complain(status.error().message, tool::kExitBadInput);
   }
   scenario->fleet.roads = !options.no_roads;
+  auto live = open_export(options, scenario.value());
+  if (!live.ok()) return complain(live.error().message, tool::kExitBadInput);
   auto files = open_files(options, scenario.value());
   if (!files.ok()) return complain(files.error().message, tool::kExitBadInput);
 
@@ -142,12 +157,16 @@ int simulate(const Options& options) {
     Summary summary(names_of(one), one.warm_up, one.fleet.length);
     std::vector<RecordSink*> sinks = {&summary};
     if (i == 0 && files->records) sinks = {&summary, files->records.get(), files->trace.get(), files->timeline.get()};
+    if (i == 0 && live.value()) sinks.push_back(live.value().get());
     Tee tee(std::move(sinks));
     const auto progress = [&](Duration at) {
       const double done = static_cast<double>(at.count()) / static_cast<double>(one.fleet.length.count());
       line.show((static_cast<double>(i) + done) / static_cast<double>(options.seeds));
     };
     results.add(run(one, tee, progress), summary);
+  }
+  if (live.value()) {
+    if (auto status = live.value()->publish(); !status.ok()) return complain(status.error().message, tool::kExitFailed);
   }
   if (auto status = write_files(options, scenario.value(), results, files.value()); !status.ok())
     return complain(status.error().message, tool::kExitFailed);
@@ -172,6 +191,8 @@ int run_main(int argc, char** argv) {
       ->check(CLI::Range(1, 10'000));
   app.add_option("--out", options.out,
                  "Folder for summary.json, requests.jsonl, trace.json (Perfetto) and report.html");
+  app.add_option("--export", options.export_to,
+                 "Folder for a scenario that replays this run to the byte, its requests as a trace");
   app.add_option("--records-max", options.records_max, "Lines of requests.jsonl [1000000]")
       ->check(tool::whole_number());
   app.add_option("--trace-max", options.trace_max, "Requests in trace.json [2000]")->check(tool::whole_number());

@@ -76,8 +76,8 @@ Result<Scenario> parse_scenario(const std::string& text, const std::string& file
   read_header(reader, out);
   sim::FleetModel& fleet = out.fleet;
   reader.section("runtime", [&](JsonReader& runtime) { read_bounds(runtime, fleet.runtime); });
-  read_models(reader, folder, fleet);
   read_devices(reader, fleet);
+  read_models(reader, folder, fleet);
   read_network(reader, folder, fleet.link);
   std::vector<std::string> models;
   for (const auto& pair : fleet.runtime.models) models.push_back(pair.name);

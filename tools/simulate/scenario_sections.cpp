@@ -8,12 +8,14 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/config/checks.h"
+#include "runtime/signals/profile.h"
 
 namespace hearth::simulate {
 namespace {
 
 constexpr double kMsMax = 86'400'000;
 constexpr double kSMax = 30 * 86'400.0;
+constexpr std::size_t kQuantilesMax = 10'001;
 constexpr std::uint64_t kAnswersMax = 10'000'000;
 constexpr std::uint64_t kAnswersBytesMax = 1ull << 30;
 
@@ -55,9 +57,48 @@ void read_steps(JsonReader& reader, std::string_view key, std::vector<sim::Step<
   }
 }
 
-void read_time(JsonReader& reader, sim::TimeModel& out) {
+/// Milliseconds at 0, 1/n, ... 1, none less than the one before.
+void read_quantiles(JsonReader& reader, std::vector<Duration>& out) {
+  const nlohmann::json& list = *reader.raw("quantiles_ms");
+  const auto bad = [&] {
+    out.clear();
+    reader.problem("quantiles_ms", "expected 2 to 10001 numbers from 0 to 86400000, none less than the one before");
+  };
+  if (!list.is_array() || list.size() < 2 || list.size() > kQuantilesMax) return bad();
+  for (const auto& entry : list) {
+    if (!entry.is_number() || !(entry.get<double>() >= 0 && entry.get<double>() <= kMsMax)) return bad();
+    out.push_back(from_ms(entry.get<double>()));
+    if (out.size() > 1 && out.back() < out[out.size() - 2]) return bad();
+  }
+}
+
+/// Of its first model, for one inference a pass.
+void read_profile(JsonReader& reader, const std::string& folder, std::size_t threads, std::vector<Duration>& out) {
+  std::string file;
+  reader.read("profile", file);
+  if (file.empty()) return;
+  const auto profile = signals::read_profile(beside_folder(folder, file));
+  if (!profile.ok()) return reader.problem("profile", profile.error().message);
+  if (profile->edge.empty()) return reader.problem("profile", file + ": no edge model in it");
+  constexpr int kSteps = 1000;
+  for (int i = 0; i <= kSteps; ++i) {
+    const Duration at = profile->edge.front().latency(1, threads, static_cast<double>(i) / kSteps);
+    out.push_back(out.empty() ? at : std::max(at, out.back()));
+  }
+}
+
+/// A formula, what was measured, or a profile file (where `threads` is not 0).
+void read_time(JsonReader& reader, sim::TimeModel& out, const std::string& folder = {}, std::size_t threads = 0) {
+  const int ways = int{reader.has("median_ms")} + int{reader.has("quantiles_ms")} + int{reader.has("profile")};
+  if (ways != 1) {
+    reader.problem("", threads > 0 ? "expected one of \"median_ms\", \"quantiles_ms\", \"profile\""
+                                   : "expected one of \"median_ms\", \"quantiles_ms\"");
+  }
   read_ms(reader, "median_ms", out.median);
   reader.read("sigma", out.sigma, 0, 5);
+  if (reader.has("sigma") && !reader.has("median_ms")) reader.problem("sigma", "is of a \"median_ms\"");
+  if (reader.has("quantiles_ms")) read_quantiles(reader, out.quantiles);
+  if (threads > 0 && reader.has("profile")) read_profile(reader, folder, threads, out.quantiles);
 }
 
 // ---- models ---------------------------------------------------------------------------------------------------------
@@ -127,9 +168,11 @@ void add_fault(JsonReader& cloud, const char* key, const std::string& fault, sim
 
 void read_load(JsonReader& cloud, sim::CloudModel& out) {
   cloud.object("service", [&](JsonReader& service) {
-    service.require({"median_ms"});
-    read_ms(service, "median_ms", out.server.service_median);
-    service.read("sigma", out.server.service_sigma, 0, 5);
+    sim::TimeModel time;
+    read_time(service, time);
+    out.server.service_median = time.median;
+    out.server.service_sigma = time.sigma;
+    out.server.service_quantiles = std::move(time.quantiles);
   });
   read_size(cloud, "servers", out.server.servers, 1, 1'000'000);
   read_size(cloud, "queue_max", out.server.queue_max, 0, 10'000'000);
@@ -194,10 +237,8 @@ void read_models(JsonReader& scenario, const std::string& folder, sim::FleetMode
     pair.read("name", name);
     pair.object("edge", [&](JsonReader& edge) {
       edge.require({"latency"});
-      edge.object("latency", [&](JsonReader& latency) {
-        latency.require({"median_ms"});
-        read_time(latency, model.edge);
-      });
+      edge.object("latency",
+                  [&](JsonReader& latency) { read_time(latency, model.edge, folder, out.runtime.limits.edge_slots); });
       edge.read("accuracy", model.edge_accuracy, 0, 1);
       edge.read("share", binding.share, config::kShareMin, config::kShareMax);
       edge.read("batch_max", binding.batch_max, 1, config::kBatchMax);
