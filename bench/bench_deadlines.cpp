@@ -117,7 +117,7 @@ sim::Network network_of(const Traces& traces) {
   network.link.round_trip_sigma = 0;
   network.link.up = traces.up;
   network.link.down = traces.down;
-  network.server = {milliseconds(5), 0.3, 64, 1000};
+  network.server = {milliseconds(5), 0.3, 64, 1000, {}};
   return network;
 }
 

@@ -296,7 +296,7 @@ TEST_CASE("measured traces load, where they are there", "[sim]") {
 
 TEST_CASE("a server serves so many at a time, lets some wait, and refuses the others", "[sim]") {
   sim::Network network = quick();
-  network.server = {milliseconds(100), 0, 1, 1};
+  network.server = {milliseconds(100), 0, 1, 1, {}};
   Wire wire(network);
   std::vector<Wire::Got> got(3);
   for (auto& one : got) wire.begin(one);
