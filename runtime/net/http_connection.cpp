@@ -204,6 +204,7 @@ void HttpConnection::write() {
   const std::array<asio::const_buffer, 2> rest = {asio::buffer(head) + sent,
                                                   asio::buffer(body) + (sent - std::min(sent, head.size()))};
   writing_ = true;
+  used_ = true;
   const auto then = [self = shared_from_this()](Code error, std::size_t bytes) { self->on_written(error, bytes); };
   if (tls_) return tls_->async_write_some(rest, then);
 
@@ -364,6 +365,7 @@ bool HttpConnection::quiet() {
   if (dead_) return false;
   char byte = 0;
   const auto got = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (got > 0) return tls_ && !used_;  // right after a handshake it is most likely a ticket (RFC 8446, section 4.6.1)
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 

@@ -142,6 +142,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   TimePoint idle_since_{};
   std::string spare_head_;
   bool open_ = false;
+  bool used_ = false;    ///< A request was sent on it.
   bool silent_ = false;  ///< The kernel gave up on what was sent.
   bool dead_ = false;
   bool reading_ = false;

@@ -23,6 +23,7 @@ class ReplyParser final : public boost::beast::http::basic_parser<false> {
  public:
   ReplyParser(std::uint32_t head_bytes_max, std::uint64_t body_bytes_max, bool answers_head_request) {
     body_bytes_max_ = body_bytes_max;
+    reply_.headers.reserve(8);  // most have no more
     header_limit(head_bytes_max);
     body_limit(body_bytes_max);
     eager(true);

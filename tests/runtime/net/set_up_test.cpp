@@ -4,6 +4,7 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <netinet/in.h>
@@ -49,7 +50,10 @@ struct SlowWorld {
             [this](Peer& peer) {
               ready.set_value();
               for (std::string request; !(request = peer.read_request()).empty();) {
-                sent += request;
+                {
+                  const std::lock_guard lock(mutex);
+                  requests += request;
+                }
                 peer.send(ok_reply(std::to_string(peer.number())));
               }
             },
@@ -67,11 +71,17 @@ struct SlowWorld {
     return options;
   }
   Endpoint endpoint() const { return tls.at("localhost"); }
+  /// All that was.
+  std::string sent() {
+    const std::lock_guard lock(mutex);
+    return requests;
+  }
 
   std::promise<void> go_on;
   std::promise<void> connected;  ///< The first connection.
   std::promise<void> ready;      ///< Of the first connection.
-  std::string sent;
+  std::mutex mutex;
+  std::string requests;
   TlsWorld tls;
 };
 
@@ -103,8 +113,8 @@ TEST_CASE("a connection that is set up after its attempt ended serves the next o
   CHECK(attempts.send(world.endpoint(), post("two")).reply->body == "0");
   attempts.drop_transport();
   CHECK(world.tls.server->connections() == 1);
-  CHECK(world.sent.find("one") == std::string::npos);
-  CHECK(world.sent.ends_with("two"));
+  CHECK(world.sent().find("one") == std::string::npos);
+  CHECK(world.sent().ends_with("two"));
 }
 
 TEST_CASE("an attempt that is cancelled leaves its connection to be set up, and the next attempt waits for it") {
@@ -119,9 +129,9 @@ TEST_CASE("an attempt that is cancelled leaves its connection to be set up, and 
   CHECK(third.get().reply->body == "0");
   attempts.drop_transport();
   CHECK(world.tls.server->connections() == 1);
-  CHECK(world.sent.ends_with("three"));
-  CHECK(world.sent.find("abandoned") == std::string::npos);
-  CHECK(world.sent.find("two") == std::string::npos);
+  CHECK(world.sent().ends_with("three"));
+  CHECK(world.sent().find("abandoned") == std::string::npos);
+  CHECK(world.sent().find("two") == std::string::npos);
 }
 
 TEST_CASE("a set-up that nobody waits for ends at the connect timeout") {
@@ -156,7 +166,7 @@ TEST_CASE("set-ups that nobody waits for count in the pool's bound") {
   CHECK(joined.get().reply->body == "0");
   CHECK(attempts.send(world.endpoint(), post("four")).reply->body == "0");
   attempts.drop_transport();
-  CHECK(world.sent.find("three") == std::string::npos);
+  CHECK(world.sent().find("three") == std::string::npos);
 }
 
 TEST_CASE("destroying the transport ends the set-ups that nobody waits for") {
