@@ -263,15 +263,26 @@ Conversation::Answer Conversation::read_reply(WireReply& reply, bool no_body) {
   std::string bytes;
   std::size_t head_size = 0;
   std::optional<std::uint64_t> length;
+  bool chunked = false;
   for (;;) {
     if (head_size == 0) {
       if (const auto end = bytes.find("\r\n\r\n"); end != std::string::npos) {
         head_size = end + 4;
         auto head = HttpHead::parse(std::string_view(bytes).substr(0, head_size));
+        chunked = head && head->get("Transfer-Encoding") != nullptr;
         length = head ? head->length() : std::nullopt;
-        if (!length) co_return false;
+        if (!length && !chunked) co_return false;
         reply.head = std::move(*head);
         if (no_body) length = 0;
+      }
+    }
+    // What comes in pieces is collected: faults are of whole replies.
+    if (chunked && !no_body && head_size > 0) {
+      if (auto body = body_of_chunks(std::string_view(bytes).substr(head_size))) {
+        reply.body = std::move(*body);
+        reply.head.remove("Transfer-Encoding");
+        reply.head.set("Content-Length", std::to_string(reply.body.size()));
+        co_return true;
       }
     }
     if (length && bytes.size() - head_size >= *length) break;

@@ -82,4 +82,19 @@ std::optional<std::uint64_t> HttpHead::length() const {
   return length;
 }
 
+std::optional<std::string> body_of_chunks(std::string_view chunks) {
+  std::string body;
+  for (;;) {
+    std::size_t size = 0;
+    const auto [stopped, failed] = std::from_chars(chunks.data(), chunks.data() + chunks.size(), size, 16);
+    const std::size_t line = chunks.find("\r\n");
+    if (failed != std::errc{} || line == std::string_view::npos) return std::nullopt;
+    chunks.remove_prefix(line + 2);
+    if (size == 0) return chunks.find("\r\n") == std::string_view::npos ? std::nullopt : std::optional(std::move(body));
+    if (chunks.size() < size + 2) return std::nullopt;
+    body += chunks.substr(0, size);
+    chunks.remove_prefix(size + 2);
+  }
+}
+
 }  // namespace hearth::stub

@@ -33,4 +33,8 @@ struct HttpHead {
   std::optional<std::uint64_t> length() const;
 };
 
+/// The body that `chunks` make (RFC 9112, section 7.1), without extensions' and trailers' say; none before their end is
+/// there, or when they are no chunks.
+std::optional<std::string> body_of_chunks(std::string_view chunks);
+
 }  // namespace hearth::stub

@@ -186,7 +186,7 @@ Reply StubServer::Core::answer_text(Call call, const Received& received) {
   judged.inputs.push_back(Tensor::of_text("text", request.text));
   judge(request.model, judged, received);
   const TextModel model(request.model);
-  if (request.stream && !fronted()) return {200, {}, {}, text_events(call, request, model)};
+  if (request.stream) return {200, {}, {}, text_events(call, request, model)};
   return {200, text_reply(call, request, model), {}};
 }
 
