@@ -285,7 +285,11 @@ void read_devices(JsonReader& scenario, sim::FleetModel& out) {
       read_ms(background, "busy_mean_ms", device.background.busy_mean, 0.001);
       background.read("slow_factor", device.background.slow_factor, 1, 1000);
     });
-    devices.section("record", [&](JsonReader& record) { read_time(record, device.record); });
+    const bool recorded = devices.has("record");
+    devices.section("record", [&](JsonReader& record) {
+      if (recorded) return read_time(record, device.record);
+      read_ms(record, "median_ms", device.record.median);  // the default is seen, too
+    });
     read_s(devices, "probe_every_s", device.probe_every);
     std::size_t calls = device.on_caller ? 1 : 0;
     devices.read_choice("calls", calls, {"submit", "infer"});
