@@ -252,9 +252,9 @@ void Observation::take(const std::vector<Served>& served) {
     request.payload_bytes = inputs_.photos[arrival.photo].data.size() + arrival.caption.size();
     request.reply_bytes = reply_bytes;
     request.kind = request.record.data_class;
-    simulate::split_cloud_time(observed_, request);
     observed_.requests.push_back(std::move(request));
   }
+  simulate::split_cloud_times(observed_);
 }
 
 Status Observation::run() {

@@ -180,8 +180,8 @@ std::string text(const char* format, auto... values) {
 }
 
 const std::array kLimits = {
-    "A client does not see inside a cloud attempt: of a live one the network is computed from bytes, rates and the "
-    "measured round trip, and the server is the rest.",
+    "A client does not see inside a cloud attempt: of a live one the network is computed from bytes, rates, the "
+    "requests before it and the measured round trip, and the server is the rest.",
     "The stub's shaping begins when a request is there: it stands in the server's time, and connections cost nothing "
     "of it.",
     "Which request meets a 500 or 503 is drawn anew; an injected error comes without the stub's delay.",

@@ -162,19 +162,23 @@ std::vector<double> quantiles_ms(std::vector<Duration> values) {
   return out;
 }
 
-LinkShare link_share(const Observed& observed, std::uint64_t bytes_up, std::uint64_t reply_bytes) {
+void split_cloud_times(Observed& observed) {
   const sim::LinkModel& link = observed.link;
-  return {time_of(kHeadBytes + bytes_up, link.up_mbit_per_s) + link.round_trip_median / 2,
-          time_of(kHeadBytes + reply_bytes, link.down_mbit_per_s) + link.round_trip_median / 2};
-}
-
-void split_cloud_time(const Observed& observed, ObservedRequest& request) {
-  Record& record = request.record;
-  if (record.cloud_time == Duration{}) return;
-  const std::uint64_t sent = record.bytes_up / std::max<std::uint64_t>(record.attempts, 1);
-  const LinkShare share = link_share(observed, sent, request.reply_bytes);
-  record.up_time = std::min(share.up, record.cloud_time);
-  record.server_time = std::max(Duration{}, record.cloud_time - share.up - share.down);
+  std::vector<ObservedRequest*> answered;
+  for (ObservedRequest& one : observed.requests)
+    if (one.record.cloud_time > Duration{}) answered.push_back(&one);
+  const auto begins = [](const ObservedRequest* one) { return one->record.arrived + one->record.cloud_began; };
+  std::sort(answered.begin(), answered.end(), [&](auto* a, auto* b) { return begins(a) < begins(b); });
+  TimePoint up_free{};
+  for (ObservedRequest* const one : answered) {
+    Record& record = one->record;
+    const std::uint64_t sent = record.bytes_up / std::max<std::uint64_t>(record.attempts, 1);
+    up_free = std::max(up_free, begins(one)) + time_of(kHeadBytes + sent, link.up_mbit_per_s);
+    const Duration up = up_free - begins(one) + link.round_trip_median / 2;
+    const Duration down = time_of(kHeadBytes + one->reply_bytes, link.down_mbit_per_s) + link.round_trip_median / 2;
+    record.up_time = std::min(up, record.cloud_time);
+    record.server_time = std::max(Duration{}, record.cloud_time - up - down);
+  }
 }
 
 std::string arrival_line(const sim::Arriving& arriving) {

@@ -45,16 +45,9 @@ struct Observed {
   static constexpr std::size_t kAnswersMin = 20;
 };
 
-/// What the link takes of an exchange with nothing else on it.
-struct LinkShare {
-  Duration up{};
-  Duration down{};
-};
-LinkShare link_share(const Observed& observed, std::uint64_t bytes_up, std::uint64_t reply_bytes);
-
-/// Fills in what the client cannot see, up_time and server_time, of a record that the cloud answered: the link's share
-/// is computed, the server is the rest.
-void split_cloud_time(const Observed& observed, ObservedRequest& request);
+/// Fills in what the client cannot see, up_time and server_time, of the requests that the cloud answered: the link's
+/// share is computed, requests going up one after the other as at the stub; the server is the rest.
+void split_cloud_times(Observed& observed);
 
 /// Fits and writes the folder, each file whole. Errors: kInvalidArgument where it cannot be written, kInternal.
 Status write_observed(const std::string& folder, const Observed& observed);

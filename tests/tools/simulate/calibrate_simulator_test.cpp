@@ -131,9 +131,9 @@ Observed observe(const World& world, std::uint64_t seed) {
     request.payload_bytes = arriving.payload_bytes;
     request.reply_bytes = arriving.reply_bytes;
     request.kind = record.data_class;
-    split_cloud_time(observed, request);
     observed.requests.push_back(request);
   }
+  split_cloud_times(observed);
   return observed;
 }
 
