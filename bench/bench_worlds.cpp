@@ -2,6 +2,7 @@
 //
 //   arrival/<process>   Source::next(): the next request of a stream with a mixture of kinds and drawn sizes
 //   message/<link>      one_way() and a transfer through the pipe, on a virtual loop, with so many others under way
+//   events/<pending>    a bare event of the virtual loop, with so many pending: taken, run, and the next one set
 //   reference/draw      the least that an arrival can cost: one exponential gap from the same stream of draws
 //
 // ns an item; allocations an item after the first 10,000. bench_worlds [--quick]
@@ -70,6 +71,31 @@ void message(benchmark::State& state, const LinkModel& model, std::uint64_t othe
   });
 }
 
+/// Each of the pending events sets the one that follows it, at a random time up to a millisecond later.
+class Ticking {
+ public:
+  explicit Ticking(int pending) {
+    for (int i = 0; i < pending; ++i) set_next();
+  }
+  void run_for(Duration time) { loop_.run_until(loop_.now() + time); }
+  std::uint64_t ran() const { return loop_.ran(); }
+
+ private:
+  void set_next() {
+    loop_.schedule_at(loop_.now() + Duration(draws_.below(1'000'000)), [this] { set_next(); });
+  }
+  VirtualLoop loop_;
+  RandomStream draws_{1, "ticking"};
+};
+
+void events(benchmark::State& state, int pending) {
+  Ticking ticking(pending);
+  ticking.run_for(milliseconds(10));
+  const std::uint64_t before = ticking.ran();
+  for ([[maybe_unused]] auto _ : state) ticking.run_for(milliseconds(1));
+  state.SetItemsProcessed(static_cast<std::int64_t>(ticking.ran() - before));
+}
+
 void draw(benchmark::State& state) {
   RandomStream stream(1, "reference");
   report(state, [&] { benchmark::DoNotOptimize(stream.exponential(1)); });
@@ -107,6 +133,7 @@ void add_all() {
   for (const std::uint64_t others : {64, 4096})
     benchmark::RegisterBenchmark(("message/plain_beside_" + std::to_string(others)).c_str(),
                                  [plain, others](benchmark::State& state) { message(state, plain, others); });
+  benchmark::RegisterBenchmark("events/16000", [](benchmark::State& state) { events(state, 16'000); });
   benchmark::RegisterBenchmark("reference/draw", draw);
 }
 
