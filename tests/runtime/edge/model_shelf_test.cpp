@@ -179,7 +179,8 @@ TEST_CASE("From many threads at once the budget holds again as soon as all are t
       for (std::size_t i = 0; i < 200; ++i) {
         Entry& entry = *entries[(i * (t + 1) + t) % entries.size()];
         const auto lease = entry.place->use();
-        if (!lease.ok() || lease->model().sha256() != "hash" || entry.alive != 1) ++missing;
+        // One that was taken off may still be going, without the lock, while the next one is there.
+        if (!lease.ok() || lease->model().sha256() != "hash" || entry.alive < 1) ++missing;
       }
     });
   }
