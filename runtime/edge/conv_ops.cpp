@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/edge/kernels/quantize_weights.h"
+#include "runtime/edge/saved_tensors.h"
 
 namespace hearth::edge {
 namespace {
@@ -19,16 +20,6 @@ using LayerPointer = c10::intrusive_ptr<ConvLayer>;
 /// As saved: channels, outputs, then kernel, stride, padding, dilation; low and high of the range; values [outputs,
 /// height, width, channels], scales, bias.
 using State = std::tuple<std::vector<std::int64_t>, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
-
-template <class T>
-std::span<const T> values_of(const at::Tensor& tensor) {
-  return {static_cast<const T*>(tensor.data_ptr()), static_cast<std::size_t>(tensor.numel())};
-}
-
-template <class T>
-at::Tensor tensor_of(const std::vector<T>& values, at::IntArrayRef shape, at::ScalarType type) {
-  return at::from_blob(const_cast<T*>(values.data()), shape, type).clone();
-}
 
 State save_layer(const LayerPointer& layer) {
   const auto& [channels, outputs, kernel, stride, padding, dilation] = layer->packed.shape();

@@ -9,6 +9,7 @@
 
 #include "runtime/edge/conv_ops.h"
 #include "runtime/edge/kernels/quantize_weights.h"
+#include "runtime/edge/saved_tensors.h"
 
 namespace hearth::edge {
 namespace {
@@ -19,16 +20,6 @@ using LayerPointer = c10::intrusive_ptr<LinearLayer>;
 
 /// As saved: bits of a weight, inputs (int4 values do not tell), values, scales, bias.
 using State = std::tuple<std::int64_t, std::int64_t, at::Tensor, at::Tensor, at::Tensor>;
-
-template <class T>
-std::span<const T> values_of(const at::Tensor& tensor) {
-  return {static_cast<const T*>(tensor.data_ptr()), static_cast<std::size_t>(tensor.numel())};
-}
-
-template <class T>
-at::Tensor tensor_of(const std::vector<T>& values, at::IntArrayRef shape, at::ScalarType type) {
-  return at::from_blob(const_cast<T*>(values.data()), shape, type).clone();
-}
 
 State save_layer(const LayerPointer& layer) {
   const kernels::PlainWeights plain = layer->packed.unpack();

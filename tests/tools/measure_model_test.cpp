@@ -5,6 +5,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include <catch2/catch.hpp>
@@ -14,12 +15,14 @@ using namespace hearth::tool;
 
 namespace {
 
-/// Waits 100 microseconds a pass, and notes how many passes of a batch it ran and at most at a time.
+/// A pass takes 100 microseconds at least. Notes how many passes of a batch it ran, at most at a time, and on which
+/// threads.
 class CountingModel final : public EdgeModel {
  public:
   struct Count {
     int passes = 0;
     int at_a_time = 0;
+    std::set<std::thread::id> threads;
   };
 
   const std::string& sha256() const override { return sha256_; }
@@ -31,6 +34,7 @@ class CountingModel final : public EdgeModel {
       auto& count = counts_[batch];
       ++count.passes;
       count.at_a_time = std::max(count.at_a_time, now);
+      count.threads.insert(std::this_thread::get_id());
     }
     std::this_thread::sleep_for(std::chrono::microseconds(100));
     --running_;
@@ -83,6 +87,7 @@ TEST_CASE("every row is measured: its batch, so many passes at a time, enough of
   for (const auto& [batch, count] : model.counts()) {
     CHECK((batch == 1 || batch == 4));
     CHECK(count.at_a_time <= 3);
+    CHECK(count.threads.size() >= 3);  // those of a round live side by side
     run += count.passes;
   }
   CHECK(run > measured);  // warming up is not counted

@@ -196,7 +196,9 @@ int run_main(int argc, char** argv) {
   app.add_option("--records-max", options.records_max, "Lines of requests.jsonl [1000000]")
       ->check(tool::whole_number());
   app.add_option("--trace-max", options.trace_max, "Requests in trace.json [2000]")->check(tool::whole_number());
-  app.add_flag("--no-roads", options.no_roads, "Leave out the roads not taken, and with them the regret: faster");
+  app.add_flag("--no-roads", options.no_roads,
+               "Leave out the roads not taken, and with them the regret: faster. Not with --out, whose files tell them")
+      ->excludes("--out");
   app.add_flag("--json", options.json, "Print the summary as JSON");
   app.footer(
       "Also: hearth simulate compare, sweep, swarm.\n"

@@ -26,7 +26,9 @@ ordered_json latency_json(const LatencyHistogram& latency) {
           {"max", figure(to_ms(latency.largest()))}};
 }
 
+/// Null where the run left the roads out.
 ordered_json regret_json(const Tally& tally) {
+  if (tally.some_road == 0) return {};
   const double per_1000 = tally.requests == 0 ? 0 : 1000 / static_cast<double>(tally.requests);
   return {{"oracle_right_in_time_share", figure(tally.share(tally.oracle_right()))},
           {"regret_right_in_time_share", figure(tally.share(tally.oracle_right()) - tally.share(tally.right_in_time))},
@@ -41,6 +43,7 @@ ordered_json regret_json(const Tally& tally) {
 
 /// Where the answer came from, against which roads would have been right in time.
 ordered_json roads_json(const Tally& tally) {
+  if (tally.some_road == 0) return {};
   const auto row = [&](Answered answered) -> ordered_json {
     return {{"both_right", tally.count(answered, true, true)},
             {"only_edge_right", tally.count(answered, true, false)},
@@ -198,6 +201,7 @@ std::string summary_table(const Results& results) {
   rows("by class", Summary::By::kClass);
   rows("by site", Summary::By::kSite);
   rows("by reason", Summary::By::kReason);
+  if (all.some_road == 0) return out + "\n  right and in time " + percent(all.share(all.right_in_time), 2) + "\n";
   std::snprintf(
       line, sizeof line,
       "\n  right and in time %s; an oracle bound by the same permits %s, for %.4f US dollars instead of %.4f\n",

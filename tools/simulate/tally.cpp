@@ -40,11 +40,12 @@ constexpr Metric kMetrics[] = {
     {"joules_per_request", "joules per request", Better::kLower,
      [](const Tally& t) { return per_request(t, t.joules); }},
     {"oracle_right_in_time_share", "right and in time, oracle", Better::kNeither,
-     [](const Tally& t) { return t.share(t.oracle_right()); }, true},
+     [](const Tally& t) { return t.some_road == 0 ? kNone : t.share(t.oracle_right()); }, true},
     {"regret_right_in_time_share", "regret, right and in time", Better::kLower,
-     [](const Tally& t) { return t.share(t.oracle_right()) - t.share(t.right_in_time); }, true},
+     [](const Tally& t) { return t.some_road == 0 ? kNone : t.share(t.oracle_right()) - t.share(t.right_in_time); },
+     true},
     {"regret_usd_per_1000_requests", "regret, US dollars per 1,000", Better::kNeither,
-     [](const Tally& t) { return per_request(t, (t.usd - t.oracle_usd) * 1000); }},
+     [](const Tally& t) { return t.some_road == 0 ? kNone : per_request(t, (t.usd - t.oracle_usd) * 1000); }},
 };
 
 /// Whether the first road is the better one of two that are equally right: fewer dollars, then less latency.
@@ -61,7 +62,8 @@ Judged::Judged(const Record& record) {
   right_in_time = record.in_time && record.correct;
   edge_right = leads(record.edge);
   cloud_right = leads(record.cloud);
-  if (!record.edge.open && !record.cloud.open) return;
+  some_road = record.edge.open || record.cloud.open;
+  if (!some_road) return;
   oracle_on_cloud = edge_right != cloud_right               ? cloud_right
                     : record.edge.open && record.cloud.open ? !cheaper(record.edge, record.cloud)
                                                             : record.cloud.open;
@@ -83,6 +85,7 @@ void Tally::add(const Record& record, const Judged& judged) {
   oracle_usd += judged.oracle_usd;
   oracle_joules += judged.oracle_joules;
   oracle_on_cloud += judged.oracle_on_cloud ? 1 : 0;
+  some_road += judged.some_road ? 1 : 0;
   ++roads[judged.road()];
   if (record.status == OutcomeStatus::kServed) {
     ++served;
@@ -104,6 +107,7 @@ void Tally::merge(const Tally& other) {
   oracle_usd += other.oracle_usd;
   oracle_joules += other.oracle_joules;
   oracle_on_cloud += other.oracle_on_cloud;
+  some_road += other.some_road;
   for (std::size_t i = 0; i < roads.size(); ++i) roads[i] += other.roads[i];
   latency.merge(other.latency);
 }

@@ -30,6 +30,7 @@ struct Judged {
   bool right_in_time = false;  ///< What became of it.
   bool edge_right = false;     ///< The road is open and would have led to the right answer in time.
   bool cloud_right = false;
+  bool some_road = false;  ///< Open, and known: a run may leave the roads out.
   bool oracle_on_cloud = false;
   double oracle_usd = 0;
   double oracle_joules = 0;
@@ -56,6 +57,7 @@ struct Tally {
   double oracle_usd = 0;
   double oracle_joules = 0;
   std::uint64_t oracle_on_cloud = 0;
+  std::uint64_t some_road = 0;            ///< Requests of which some road was open. None: the roads were left out.
   std::array<std::uint64_t, 12> roads{};  ///< By Judged::road().
   LatencyHistogram latency;
 

@@ -45,6 +45,18 @@ TEST_CASE("a small scenario comes to what it came to before") {
   CHECK(summary.dump(2) == ordered_json::parse(hearth::test::text_of(golden("summary.json"))).dump(2));
 }
 
+TEST_CASE("without the roads there is no oracle, and no figure in its place") {
+  const CommandFolder folder;
+  const Ran ran = folder.run("simulate " + golden("scenario.json") + " --no-roads --json");
+  REQUIRE(ran.code == 0);
+  const auto summary = ordered_json::parse(ran.out);
+  CHECK(summary.at("all").at("regret").is_null());
+  CHECK(summary.at("roads").is_null());
+  CHECK_FALSE(has(folder.run("simulate " + golden("scenario.json") + " --no-roads").out, "oracle"));
+  CHECK(has(folder.run("simulate " + golden("scenario.json")).out, "an oracle bound by the same permits"));
+  CHECK(folder.run("simulate " + golden("scenario.json") + " --no-roads --out files").code == 2);
+}
+
 TEST_CASE("a run leaves its summary, its requests, a trace and a report, the same bytes each time") {
   const CommandFolder folder;
   for (const char* out : {"one", "two"})

@@ -82,14 +82,14 @@ TEST_CASE("every job runs once, on any number of threads, and each end is told")
 }
 
 TEST_CASE("what a job throws is thrown to the caller, and no further job begins") {
-  std::atomic<int> began = 0;
-  CHECK_THROWS_WITH(run_jobs(
-                        1'000, 2,
-                        [&](std::size_t i) {
-                          ++began;
-                          if (i == 3) throw std::runtime_error("a law was broken");
-                        },
-                        [](std::size_t) {}),
-                    "a law was broken");
-  CHECK(began < 1'000);
+  for (const std::size_t threads : {1, 2}) {
+    std::atomic<int> began = 0;
+    const auto job = [&](std::size_t i) {
+      ++began;
+      if (i == 3) throw std::runtime_error("a law was broken");
+    };
+    CHECK_THROWS_WITH(run_jobs(1'000, threads, job, [](std::size_t) {}), "a law was broken");
+    // Of two threads one may have run all of the rest before the other's end is known.
+    if (threads == 1) CHECK(began == 4);
+  }
 }

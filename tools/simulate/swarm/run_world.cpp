@@ -339,6 +339,7 @@ void Life::schedule_recovery() {
 
 Story Life::run(const Meddler& meddler) {
   story_.timing = world_.cloud;
+  story_.in_flight_max = world_.limits.cloud_in_flight_max;
   story_.write_time = world_.journal_write;
   story_.troubled = world_.troubled;
   story_.edge_works = world_.edge_failing == 0;

@@ -72,6 +72,7 @@ struct Story {
   bool edge_works = true;  ///< No local pass fails, and one takes at most edge_takes.
   Duration edge_takes{};
   std::size_t edge_slots = 0;      ///< 0: not known.
+  std::size_t in_flight_max = 0;   ///< Cloud attempts at a time. 0: not known.
   TimePoint healed{};              ///< No faults from here on; zero: that time never came.
   std::size_t left_in_flight = 0;  ///< In the transport, when nothing was left to do.
 };
